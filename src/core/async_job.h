@@ -1,0 +1,117 @@
+/*
+ * The hot record of a job: what status, claim and settle need, below 2 KB.
+ * Request and response live beside it as payload (async_message.h).
+ *
+ * Decoding borrows: the strings of an async_job_t point into the bytes that
+ * were decoded and die with them.
+ */
+
+#ifndef ASYNC_JOB_H
+#define ASYNC_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "async_id.h"
+#include "async_rc.h"
+#include "async_record.h"
+#include "async_state.h"
+
+
+#define ASYNC_JOB_MAX       2048    /* bytes of an encoded job */
+#define ASYNC_QUEUE_MAX     64      /* bytes of a queue's name */
+#define ASYNC_PRIORITY      4       /* default; 9 runs first */
+#define ASYNC_NO_PERCENT    255
+
+
+/* why a job failed: number on disk, code on the wire (contract, section 8) */
+#define ASYNC_JOB_ERRORS(X)                                                  \
+    X(1, BACKEND_STATUS,      "backend-status")                              \
+    X(2, BACKEND_UNREACHABLE, "backend-unreachable")                         \
+    X(3, TIMEOUT,             "timeout")                                     \
+    X(4, START_TIMEOUT,       "start-timeout")                               \
+    X(5, OUTCOME_UNKNOWN,     "outcome-unknown")                             \
+    X(6, RESULT_TOO_LARGE,    "result-too-large")
+
+typedef enum {
+    ASYNC_JOB_ERROR_NONE = 0,
+#define X(number, symbol, name)  ASYNC_JOB_ERROR_##symbol = number,
+    ASYNC_JOB_ERRORS(X)
+#undef X
+    ASYNC_JOB_ERROR_MAX
+} async_job_error_t;
+
+
+/* facts that do not depend on each other */
+#define ASYNC_JOB_REPEATABLE     0x0001  /* may be sent twice: method is not
+                                            POST, PATCH or LOCK, or the user
+                                            allowed it (non_idempotent) */
+#define ASYNC_JOB_CANCEL_WANTED  0x0002
+#define ASYNC_JOB_PARKED         0x0004  /* queued, but waits on a timer until
+                                            due (its nginx did not answer) */
+
+
+/* where a body lies */
+typedef enum {
+    ASYNC_BODY_NONE   = 0,          /* there is none (not even an empty one) */
+    ASYNC_BODY_CHUNKS = 1,          /* in the store; len may be 0 */
+    ASYNC_BODY_SPOOL  = 2           /* file in spool/, see async_payload.h */
+} async_body_where_t;
+
+typedef struct {
+    uint8_t   where;
+    uint64_t  len;                  /* bytes */
+    uint32_t  crc;                  /* CRC32C of the whole body */
+} async_body_t;
+
+
+typedef struct {
+    async_id_t   id;                /* the key; not in the record */
+
+    /* fixed head */
+    uint8_t      state;             /* async_state_t */
+    uint8_t      priority;          /* 0..9 */
+    uint8_t      percent;           /* 0..100 or ASYNC_NO_PERCENT */
+    uint8_t      error;             /* async_job_error_t */
+    uint16_t     flags;             /* ASYNC_JOB_* */
+    uint16_t     result_status;     /* HTTP status, 0 = none stored */
+    uint32_t     attempt;           /* made so far, 1 = first */
+    uint32_t     attempts_max;
+    uint32_t     deaths;            /* times an attempt was cut by a crash */
+    uint64_t     epoch;             /* of the worker that claimed it */
+    uint64_t     seq;               /* last event in its trail */
+    int64_t      created;           /* unix ms, like all below; 0 = not yet */
+    int64_t      queued;            /* place in the queue */
+    int64_t      due;               /* next attempt, or not before */
+    int64_t      started;           /* of the last attempt */
+    int64_t      finished;
+    int64_t      expires;
+    uint64_t     server;            /* key of the server block that replays
+                                       it: names the socket in run/ */
+    uint8_t      policy[16];        /* key in the policy database */
+    async_body_t request;
+    async_body_t response;
+
+    /* tags */
+    async_str_t  queue;             /* 1..ASYNC_QUEUE_MAX bytes */
+    async_str_t  status_prefix;     /* "/jobs/": URLs are made from it */
+    async_str_t  method;            /* for lists and logs */
+    async_str_t  uri;               /* the same, cut at 256 bytes */
+    async_str_t  message;           /* progress, UTF-8 */
+    async_str_t  resource;          /* the backend's Location, made absolute */
+    async_str_t  detail;            /* one sentence beside error, for people */
+
+    async_str_t  unknown;           /* tags of a newer version, carried along */
+} async_job_t;
+
+
+/* bytes written, or 0 if it does not fit into cap (ASYNC_JOB_MAX is enough
+   for what the limits above allow; longer strings are the caller's error) */
+size_t async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap);
+/* ASYNC_OK or ASYNC_CORRUPT; id is taken as given */
+async_rc_t async_job_decode(async_job_t *job, const async_id_t *id,
+    const void *data, size_t len);
+const char *async_job_error_name(async_job_error_t error);   /* "" if none */
+
+
+#endif /* ASYNC_JOB_H */

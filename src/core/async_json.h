@@ -1,0 +1,31 @@
+/*
+ * JSON of a job (contract, section 4), written by hand: the status of a job
+ * is served as fast as a static string, which no tree of nodes can be.
+ */
+
+#ifndef ASYNC_JSON_H
+#define ASYNC_JSON_H
+
+#include <stddef.h>
+
+#include "async_job.h"
+
+
+/* enough for any job whose strings are within ASYNC_JOB_MAX, escaped */
+#define ASYNC_JSON_JOB_MAX  16384
+
+/*
+ * Appends to out what fits, always within cap; returns the length that the
+ * document has (no NUL), or 0 if cap was too small.
+ */
+size_t async_json_job(char *out, size_t cap, const async_job_t *job);
+
+/*
+ * RFC 8259 string with quotes: escapes control characters, quote, backslash
+ * and DEL; bytes that are not UTF-8 become U+FFFD.  Returns the new end, or
+ * NULL if it would pass limit.
+ */
+char *async_json_string(char *out, const char *limit, async_str_t s);
+
+
+#endif /* ASYNC_JSON_H */

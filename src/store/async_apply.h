@@ -1,0 +1,144 @@
+/*
+ * The one door for writes.  A batch of events, and a claim, become one LMDB
+ * transaction: new states, indices, history, feed, counters together, or
+ * nothing of them.  Deterministic: now and every random byte come in.
+ *
+ * In front of LMDB's own lock stands the door, a robust process-shared mutex
+ * that can be waited for with a limit (LMDB's cannot, and a stopped process
+ * may hold it).  After the commit the doorbell is rung.
+ */
+
+#ifndef ASYNC_APPLY_H
+#define ASYNC_APPLY_H
+
+#include "async_store.h"
+#include "async_trail.h"
+
+
+/* payload that travels with an event; all borrowed until the call returns */
+typedef struct {
+    async_str_t   head;          /* encoded REQUEST or RESPONSE record */
+    async_str_t   capture;       /* encoded CAPTURE record (submit only) */
+    async_str_t   body;          /* bytes, where job body is in chunks and the
+                                    bytes are not in the store already */
+} async_payload_t;
+
+
+/*
+ * An event.  Which fields count depends on type:
+ *
+ *   SUBMITTED         job (whole record but state, seq, queued), payload
+ *   STARTED           never given: made by a claim
+ *   RELEASED          id, epoch, attempt, due (parked until then; 0 = ready)
+ *   INTERRUPTED       id, epoch, attempt: back to the queue, death + 1
+ *   COMPLETED         id, epoch, attempt, status, response, payload,
+ *                     resource, duration
+ *   FAILED            the same, error, detail; response.where may be NONE
+ *   others            refused until they are built
+ */
+typedef struct {
+    async_event_type_t   type;
+    async_id_t           id;
+    uint64_t             epoch;       /* fence: what the claim said */
+    uint32_t             attempt;     /* fence */
+    int64_t              due;
+    uint16_t             status;      /* HTTP status of the response */
+    uint8_t              error;       /* async_job_error_t */
+    uint64_t             duration;    /* ms */
+    int64_t              deadline;    /* CLOCK_MONOTONIC ms; past it when the
+                                         door is open: ASYNC_LATE, not
+                                         applied; 0 = none */
+    const async_job_t   *job;
+    async_payload_t      payload;
+    async_body_t         response;
+    async_str_t          resource;
+    async_str_t          detail;
+    async_str_t          by;          /* "client", "worker" */
+
+    async_rc_t           rc;          /* out: for this event alone */
+} async_event_t;
+
+
+/* a job claimed for execution; strings live in its own buffer */
+typedef struct {
+    async_job_t     job;              /* PROCESSING, attempt counted */
+    async_policy_t  policy;
+    uint8_t         buf[ASYNC_JOB_MAX];
+} async_claim_t;
+
+/*
+ * What a worker wants.  Servers in skip do not answer: their jobs are parked
+ * until park_until instead of claimed.
+ */
+typedef struct {
+    uint64_t         epoch;           /* mine; ASYNC_STALE if another took
+                                         over */
+    const uint64_t  *skip;
+    unsigned         nskip;
+    int64_t          park_until;
+
+    async_claim_t   *claims;          /* room for max */
+    unsigned         max;
+    unsigned         n;               /* out */
+    int64_t          next_due;        /* out: unix ms of the earliest timer,
+                                         0 = none */
+    bool             more;            /* out: there was work that the limit
+                                         max (not the queues') left */
+} async_claim_request_t;
+
+typedef struct {
+    async_event_t          *events;
+    unsigned                n;
+    async_claim_request_t  *claim;     /* or NULL */
+    int64_t                 now;       /* unix ms */
+    int64_t                 wait_ms;   /* for the door; 0 = 2,000 */
+} async_batch_t;
+
+
+/*
+ * ASYNC_OK: committed; look at each event's rc.  ASYNC_BUSY, ASYNC_STORE_FULL,
+ * ASYNC_UNAVAILABLE: definite, nothing was written.  ASYNC_UNKNOWN: the commit
+ * itself failed.  If not ASYNC_OK every event's rc says the same, except
+ * those that were ASYNC_LATE.
+ *
+ * An event that cannot be applied (refused, stale, queue full) does not harm
+ * the others of its batch.  A claim runs after the events, moves jobs whose
+ * timers are due into their queues first, and honours each queue's
+ * concurrency, priorities, and FIFO within a priority.
+ *
+ * The door is rung for others after the commit when something they wait for
+ * happened.  Thread: the transaction begins and ends in this call.
+ */
+async_rc_t async_store_apply(async_store_t *store, async_batch_t *batch,
+    async_error_t *err);
+
+
+/* what a location said; put once, found again by its key */
+async_rc_t async_store_publish(async_store_t *store,
+    const async_policy_t *policies, unsigned npolicies,
+    const async_queue_t *queues, unsigned nqueues, async_error_t *err);
+/* the key of a policy: the first 16 bytes of SHA-256 of its encoding */
+void async_policy_key(uint8_t key[ASYNC_POLICY_KEY],
+    const async_policy_t *policy);
+
+/*
+ * The caller holds worker.lock (async_store_lock_worker): the epoch becomes
+ * one higher, so that every claim of an earlier worker is refused from now
+ * on.  Returns the new epoch.
+ */
+async_rc_t async_store_take_over(async_store_t *store, uint64_t *epoch,
+    async_error_t *err);
+/* false if another process holds it; held until exit */
+bool async_store_lock_worker(async_store_t *store, async_error_t *err);
+
+/*
+ * Judges jobs that were running under an earlier epoch, at most max in a
+ * call: a repeatable one goes back to its queue (INTERRUPTED), another has
+ * failed with outcome-unknown, and one that saw its third death is failed
+ * whatever it is.  *left is true while there are more.
+ */
+async_rc_t async_store_recover(async_store_t *store, uint64_t epoch,
+    int64_t now, unsigned max, bool *left, async_error_t *err);
+
+
+#endif /* ASYNC_APPLY_H */

@@ -1,0 +1,77 @@
+/*
+ * Requests and responses of jobs.  A body up to ASYNC_CHUNKED_MAX lies in
+ * the store in chunks of ASYNC_CHUNK bytes (one overflow page each); a larger
+ * one is a file in spool/, named by job and kind, written and fsynced (its
+ * folder too) before the event that refers to it is applied.
+ */
+
+#ifndef ASYNC_PAYLOAD_H
+#define ASYNC_PAYLOAD_H
+
+#include "async_apply.h"
+
+
+#define ASYNC_CHUNK        4080
+#define ASYNC_CHUNKED_MAX  (256 * 1024)
+
+typedef enum {                         /* on disk, part of the key */
+    ASYNC_PAYLOAD_REQUEST  = 1,
+    ASYNC_PAYLOAD_CAPTURE  = 2,
+    ASYNC_PAYLOAD_REQUEST_BODY  = 3,
+    ASYNC_PAYLOAD_RESPONSE = 4,
+    ASYNC_PAYLOAD_RESPONSE_BODY = 5
+} async_payload_kind_t;
+
+
+/*
+ * Reads a head or capture record: *len is the length it has; ASYNC_NO_SPACE
+ * if cap is smaller.  The bytes are copied, not decoded.
+ */
+async_rc_t async_view_head(async_view_t *view, const async_id_t *id,
+    async_payload_kind_t kind, uint8_t *buf, size_t cap, size_t *len);
+
+/*
+ * Copies len bytes at offset of a chunked body; ASYNC_NOT_FOUND if a chunk is
+ * missing, ASYNC_CORRUPT if one has the wrong length.  The caller compares
+ * the checksum once it has the whole.
+ */
+async_rc_t async_view_body(async_view_t *view, const async_id_t *id,
+    async_payload_kind_t kind, uint64_t offset, uint8_t *buf, size_t len);
+
+/* writes "<store>/spool/<id>.<req|res>" with a NUL; false if cap is short */
+bool async_spool_path(const async_store_t *store, const async_id_t *id,
+    async_payload_kind_t kind, char *buf, size_t cap);
+
+/*
+ * A spool file in the making: "<final name>.tmp", 0600, append only.  All of
+ * it may block on the disk: never call it from an event loop.
+ */
+typedef struct {
+    int       fd;                      /* -1 = closed */
+    uint64_t  len;
+    uint32_t  crc;
+    char      path[512];               /* final name */
+} async_spool_t;
+
+async_rc_t async_spool_create(async_spool_t *spool, async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, async_error_t *err);
+async_rc_t async_spool_write(async_spool_t *spool, const void *data,
+    size_t len, async_error_t *err);
+/*
+ * Takes over a finished file that lies at path (renamed if on the same
+ * filesystem, else copied); or, if path is NULL, copies fd.  fd stays the
+ * caller's.  Computes length and checksum.
+ */
+async_rc_t async_spool_adopt(async_spool_t *spool, async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, const char *path, int fd,
+    async_error_t *err);
+/* fsync, rename to the final name, fsync the folder; body is filled in */
+async_rc_t async_spool_finish(async_spool_t *spool, async_body_t *body,
+    async_error_t *err);
+void async_spool_abandon(async_spool_t *spool);
+/* removes a final file; not there is no error */
+void async_spool_remove(async_store_t *store, const async_id_t *id,
+    async_payload_kind_t kind);
+
+
+#endif /* ASYNC_PAYLOAD_H */

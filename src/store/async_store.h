@@ -1,0 +1,118 @@
+/*
+ * The store: one folder on a local disk, shared by nginx's workers, the
+ * worker process and the command line.
+ *
+ *   db/     data.mdb lock.mdb door bell bell-*.sock worker.lock   (0700)
+ *   spool/  bodies over ASYNC_CHUNKED_MAX                         (0700)
+ *   run/    nginx's private listeners                             (0755)
+ *
+ * Nothing here logs, exits or reads configuration.  No LMDB type and no
+ * transaction leaves a call.  A store is opened once in a process (LMDB's
+ * rule) and after a fork only exec is allowed; async_store_open of a path
+ * that is open in this process is the caller's error.
+ *
+ * Threads: a store may be used by several; one async_view_t by one at a time.
+ */
+
+#ifndef ASYNC_STORE_H
+#define ASYNC_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "async_job.h"
+#include "async_policy.h"
+#include "async_rc.h"
+
+
+#define ASYNC_STORE_SIZE_MIN  (16ull << 20)
+#define ASYNC_STORE_READERS   4096
+#define ASYNC_TOKEN           32       /* hex characters of the replay token */
+
+typedef struct async_store_s  async_store_t;
+typedef struct async_view_s   async_view_t;
+
+
+typedef struct {
+    const char  *path;         /* copied */
+    uint64_t     size;         /* bytes of map and quota; 0: what the store
+                                  was last opened with (tools), else 64 GiB */
+    bool         relaxed;      /* MDB_NOMETASYNC */
+    bool         create;       /* make databases and meta that are missing;
+                                  without: ASYNC_NOT_FOUND if not there */
+} async_store_options_t;
+
+
+/*
+ * Makes the folders path, path/db, path/spool, path/run with their modes and,
+ * where the caller is root, their owner (db and spool to uid:gid, run to
+ * root).  The parent of path must exist.  Called by nginx's master; the one
+ * thing here that root may do.
+ */
+async_rc_t async_store_prepare(const char *path, unsigned uid, unsigned gid,
+    async_error_t *err);
+
+/* opens the environment and its databases; never waits for another process
+   longer than 2 s */
+async_rc_t async_store_open(async_store_t **store,
+    const async_store_options_t *options, async_error_t *err);
+void async_store_close(async_store_t *store);
+
+const char *async_store_path(const async_store_t *store);
+/* secret that a replay shows, made with the store; ASYNC_TOKEN characters */
+const char *async_store_token(const async_store_t *store);
+/* the present epoch: what the last async_store_take_over() set */
+uint64_t async_store_epoch(async_store_t *store);
+
+typedef struct {
+    uint64_t  size;            /* bytes of the map */
+    uint64_t  used;            /* bytes of pages that hold data */
+    uint64_t  spooled;         /* bytes in spool/, as accounted */
+    uint64_t  jobs;
+    uint64_t  transaction;     /* last committed */
+} async_store_figures_t;
+
+async_rc_t async_store_figures(async_store_t *store,
+    async_store_figures_t *figures);
+/* clears reader slots of dead processes; the worker calls it each second */
+async_rc_t async_store_reap_readers(async_store_t *store);
+
+
+/* --- reading: a cached read transaction, renewed and reset in each call --- */
+
+async_rc_t async_view_open(async_view_t **view, async_store_t *store);
+void async_view_close(async_view_t *view);
+
+/*
+ * Copies the record into buf (ASYNC_JOB_MAX bytes) and decodes it: job
+ * borrows from buf, nothing from the map.  ASYNC_NOT_FOUND, ASYNC_CORRUPT.
+ */
+async_rc_t async_view_job(async_view_t *view, const async_id_t *id,
+    async_job_t *job, uint8_t *buf);
+
+async_rc_t async_view_policy(async_view_t *view,
+    const uint8_t key[ASYNC_POLICY_KEY], async_policy_t *policy);
+
+/*
+ * Calls fn for each queue that has a policy or was ever used, in order of
+ * name; q and figures live for the call.  fn returns false to stop.
+ */
+typedef struct {
+    uint64_t  queued;          /* waiting, parked and due ones included */
+    uint64_t  running;
+} async_queue_figures_t;
+
+typedef bool (*async_queue_fn)(void *data, const async_queue_t *q,
+    const async_queue_figures_t *figures);
+
+async_rc_t async_view_queues(async_view_t *view, async_queue_fn fn,
+    void *data);
+
+/* jobs newest first, at most limit; fn as above, job borrowed for the call */
+typedef bool (*async_job_fn)(void *data, const async_job_t *job);
+
+async_rc_t async_view_jobs(async_view_t *view, unsigned limit,
+    async_job_fn fn, void *data);
+
+
+#endif /* ASYNC_STORE_H */
