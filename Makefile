@@ -1,0 +1,227 @@
+# nginx-async: "make help" lists what can be asked for.
+#
+# The module is built against Debian's nginx (nginx-dev), or with
+# NGINX_SRC=<source tree> against that nginx, which is then built as well.
+# Everything is made in build/; build/nginx is always the nginx that
+# build/ngx_http_async_module.so belongs to.
+
+CC      ?= gcc
+PREFIX  ?= /usr
+DESTDIR ?=
+
+build   := build
+module  := $(build)/ngx_http_async_module.so
+program := $(build)/nginx-async
+nginx   := $(build)/nginx
+
+core    := $(sort $(wildcard src/core/*.c))
+store   := $(sort $(wildcard src/store/*.c))
+worker  := $(sort $(wildcard src/worker/*.c))
+tool    := $(sort $(wildcard src/tool/*.c))
+shared  := $(core) $(store)
+headers := $(sort $(wildcard src/*/*.h))
+tests   := $(sort $(wildcard t/unit/*/*_test.c))
+
+warn    := -Wall -Wextra -Werror
+cflags  := -std=c11 -D_GNU_SOURCE -O2 -g $(warn) $(CFLAGS)
+asan    := -std=c11 -D_GNU_SOURCE -O1 -g $(warn) -fno-omit-frame-pointer \
+           -fsanitize=address,undefined -fno-sanitize-recover=all
+libs    := -llmdb -lcrypto -lcurl -lpthread
+
+# what a folder may include is what it is given here (design, the layers)
+incs_core   := -Isrc/core
+incs_store  := $(incs_core) -Isrc/store
+incs_worker := $(incs_store) -Isrc/worker
+incs_tool   := $(incs_worker) -Isrc/tool
+incs_unit   := $(incs_worker)
+
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+
+.PHONY: all demo test lint unit install clean help FORCE
+.DELETE_ON_ERROR:
+
+all: $(module) $(program)
+
+help:
+	@echo 'make              build/ngx_http_async_module.so, build/nginx-async'
+	@echo 'make demo         install what is missing, build, run a real job,'
+	@echo '                  stay up until Ctrl-C; ONESHOT=1: end after it'
+	@echo 'make test         install what is missing, build, run every test'
+	@echo 'make unit         the unit tests, plain and with sanitizers'
+	@echo 'make lint         the rules of the house'
+	@echo 'make install      DESTDIR=, PREFIX=/usr'
+	@echo 'make clean        remove build/'
+	@echo 'NGINX_SRC=tree    any of these, with the nginx of a source tree'
+
+
+# the program
+
+objects  = $(patsubst src/%.c,$(build)/obj/%.o,$(1))
+
+$(program): $(call objects,$(shared) $(worker) $(tool))
+	$(CC) $(LDFLAGS) -o $@ $^ $(libs)
+
+$(build)/obj/%.o: src/%.c $(build)/stamp/flags
+	@mkdir -p $(@D)
+	$(CC) $(cflags) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
+
+
+# the module: nginx's own build makes it, in a folder of that nginx
+
+ifeq ($(NGINX_SRC),)
+ngx_binary   := $(or $(shell command -v nginx),/usr/sbin/nginx)
+ngx_source   := /usr/share/nginx/src
+ngx_header   := $(ngx_source)/src/core/nginx.h
+ngx_version  := debian
+else
+ngx_header   := $(NGINX_SRC)/src/core/nginx.h
+ngx_version  := $(shell sed -n \
+                  's/^\#define NGINX_VERSION *"\(.*\)"/\1/p' $(ngx_header))
+ifeq ($(ngx_version),)
+$(error NGINX_SRC: no nginx sources in $(NGINX_SRC))
+endif
+ngx_source   := $(CURDIR)/$(build)/ngx-$(ngx_version)/source
+ngx_binary   := $(CURDIR)/$(build)/ngx-$(ngx_version)/nginx
+endif
+
+ngx_build    := $(CURDIR)/$(build)/ngx-$(ngx_version)
+ngx_make      = $(MAKE) --no-print-directory -s -f $(ngx_build)/Makefile \
+                  -C $(ngx_source)
+
+# what tests need of an nginx of ours, besides what modules must agree on
+ngx_options  := --with-compat --with-threads --with-debug --with-pcre-jit \
+                --with-http_ssl_module --with-http_v2_module \
+                --with-http_auth_request_module --with-http_realip_module \
+                --with-http_stub_status_module
+
+# the finished files change only when their content does; a running nginx
+# keeps the file that it has mapped
+replace = cmp -s $(1) $(2) || cp --remove-destination $(1) $(2)
+
+$(module): $(ngx_build)/configured $(nginx) FORCE
+	+@$(ngx_make) modules
+	@$(call replace,$(ngx_build)/$(@F),$@)
+
+$(ngx_build)/configured: config $(build)/stamp/module $(ngx_header)
+
+ifeq ($(NGINX_SRC),)
+
+$(ngx_header):
+	@t/lib/packages.sh --check build
+
+$(ngx_build)/configured:
+	@mkdir -p $(@D)
+	cd $(ngx_source) && bash -c '. ./conf_flags && ./configure \
+	    --with-cc-opt="-g -O2 -fPIC -fstack-protector-strong \
+	                   -D_FORTIFY_SOURCE=2 $(CFLAGS)" \
+	    --with-ld-opt="-Wl,-z,relro -Wl,-z,now -fPIC $(LDFLAGS)" \
+	    "$${NGX_CONF_FLAGS[@]}" --builddir=$(ngx_build) \
+	    --add-dynamic-module=$(CURDIR)' > $(ngx_build).log 2>&1 \
+	    || { tail -n 5 $(ngx_build).log; exit 1; }
+	@touch $@
+
+$(nginx): FORCE
+	@mkdir -p $(@D)
+	@test "$$(readlink $@)" = $(ngx_binary) || ln -sfn $(ngx_binary) $@
+
+else
+
+# configure writes into the tree that it runs in: a copy
+$(ngx_source)/src/core/nginx.h: $(ngx_header)
+	@mkdir -p $(ngx_source)
+	cp -a $(NGINX_SRC)/. $(ngx_source)
+	@touch $@
+
+$(ngx_build)/configured: $(ngx_source)/src/core/nginx.h
+	cd $(ngx_source) && if test -x configure; then ./configure $(ngx_args); \
+	    else auto/configure $(ngx_args); fi > $(ngx_build).log 2>&1 \
+	    || { tail -n 5 $(ngx_build).log; exit 1; }
+
+ngx_args = --with-cc-opt="-g -O2 $(CFLAGS)" --with-ld-opt="$(LDFLAGS)" \
+           --builddir=$(ngx_build) --add-dynamic-module=$(CURDIR) \
+           --modules-path=/usr/lib/nginx/modules $(ngx_options)
+
+$(nginx): $(ngx_build)/configured FORCE
+	+@$(ngx_make) binary
+	@test "$$(readlink $@)" = $(ngx_binary) || ln -sfn $(ngx_binary) $@
+
+endif
+
+
+# a stamp is new only when what it says has changed
+
+stamp = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+
+$(build)/stamp/flags: FORCE
+	@$(call stamp,$(CC) $(cflags) $(LDFLAGS))
+
+$(build)/stamp/module: FORCE
+	@$(call stamp,$(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(ngx_source) \
+	    $(shared) $(wildcard src/module/*.c) $(headers))
+
+
+# unit tests: one program for each file, plain and with sanitizers
+
+unit_plain := $(patsubst t/unit/%.c,$(build)/unit/%,$(tests))
+unit_asan  := $(patsubst t/unit/%.c,$(build)/unit-asan/%,$(tests))
+unit_obj    = $(patsubst src/%.c,$(build)/unit-asan/obj/%.o,$(1))
+
+unit: $(unit_plain) $(unit_asan)
+	t/run unit
+
+$(unit_plain): $(build)/unit/%: t/unit/%.c $(build)/unit/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(cflags) $(incs_unit) -MMD -MP -MF $@.d -o $@ $^ -lcmocka $(libs)
+
+$(unit_asan): $(build)/unit-asan/%: t/unit/%.c $(build)/unit-asan/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(asan) $(incs_unit) -MMD -MP -MF $@.d -o $@ $^ -lcmocka $(libs)
+
+$(build)/unit/lib.a: $(call objects,$(shared) $(worker))
+$(build)/unit-asan/lib.a: $(call unit_obj,$(shared) $(worker))
+
+%/lib.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(build)/unit-asan/obj/%.o: src/%.c $(build)/stamp/flags
+	@mkdir -p $(@D)
+	$(CC) $(asan) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
+
+
+# what is run
+
+lint:
+	t/lib/lint.sh
+
+demo:
+	@t/lib/packages.sh build demo
+	@$(MAKE) --no-print-directory -s all
+	@conf-examples/demo.sh
+
+test:
+	@t/lib/packages.sh build demo test
+	@t/lib/test-nginx.sh
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan)
+	@t/run
+
+modules_path = $(or $(shell $(nginx) -V 2>&1 \
+                 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'), \
+                 /usr/lib/nginx/modules)
+
+install: all
+	install -D -m 644 $(module) $(DESTDIR)$(modules_path)/$(notdir $(module))
+	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/$(notdir $(program))
+
+clean:
+	rm -rf $(build)
+
+
+-include $(shell find $(build)/obj $(build)/unit $(build)/unit-asan \
+           -name '*.d' 2>/dev/null)
