@@ -105,8 +105,12 @@ typedef struct {
 } async_job_t;
 
 
-/* bytes written, or 0 if it does not fit into cap (ASYNC_JOB_MAX is enough
-   for what the limits above allow; longer strings are the caller's error) */
+/*
+ * Bytes written, or 0 if it does not fit into cap (ASYNC_JOB_MAX is enough
+ * for what the limits above allow; longer strings are the caller's error) or
+ * holds what decode would refuse: no state, priority over 9, percent over
+ * 100, no queue or one with too long a name, an unknown place of a body.
+ */
 size_t async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap);
 /* ASYNC_OK or ASYNC_CORRUPT; id is taken as given */
 async_rc_t async_job_decode(async_job_t *job, const async_id_t *id,

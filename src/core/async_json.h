@@ -12,7 +12,7 @@
 
 
 /* enough for any job whose strings are within ASYNC_JOB_MAX, escaped */
-#define ASYNC_JSON_JOB_MAX  16384
+#define ASYNC_JSON_JOB_MAX  24576
 
 /*
  * Appends to out what fits, always within cap; returns the length that the

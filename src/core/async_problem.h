@@ -49,8 +49,9 @@ int async_problem_status(async_problem_t problem);
 const char *async_problem_code(async_problem_t problem);
 /*
  * Writes the document, no NUL, into out (at least ASYNC_PROBLEM_TEXT bytes)
- * and returns its length.  detail is cut at 512 bytes and may be empty; id
- * may be NULL; unknown adds "outcome":"unknown".
+ * and returns its length.  detail is cut at 512 bytes, counted as it stands
+ * in the document (escaped), and may be empty; id may be NULL; unknown adds
+ * "outcome":"unknown".
  */
 size_t async_problem_json(char *out, async_problem_t problem,
     async_str_t detail, const async_id_t *id, int unknown);

@@ -105,6 +105,8 @@ bool async_tag_pair(async_str_t value, async_str_t *name, async_str_t *rest);
  * result of one call to the next.
  */
 uint32_t async_crc32c(uint32_t crc, const void *data, size_t len);
+/* the same without the processor's instruction; only tests call it by name */
+uint32_t async_crc32c_table(uint32_t crc, const void *data, size_t len);
 
 void async_put_be32(uint8_t *p, uint32_t v);      /* for keys */
 void async_put_be64(uint8_t *p, uint64_t v);

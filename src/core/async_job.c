@@ -1,0 +1,300 @@
+/*
+ * The codec of the job record.  Its bytes, one real record decoded, are in
+ * t/unit/core/async_job_test.c.
+ *
+ *   offset size                       offset size
+ *       12    1  state                    88    8  expires
+ *       13    1  priority                 96    8  server
+ *       14    1  percent                 104   16  policy
+ *       15    1  error                   120   13  request body: u8 where,
+ *       16    2  flags                              u64 length, u32 crc32c
+ *       18    2  result status           133   13  response body
+ *       20    4  attempt                 146    -  tags, numbers rising
+ *       24    4  attempts at most
+ *       28    4  deaths
+ *       32    8  epoch
+ *       40    8  seq
+ *       48    8  created
+ *       56    8  queued
+ *       64    8  due
+ *       72    8  started
+ *       80    8  finished
+ */
+
+#include <string.h>
+
+#include "async_job.h"
+
+
+/* numbers are never used again; one above the last is of a newer version */
+
+typedef enum {
+    ASYNC_JOB_TAG_QUEUE         = 1,
+    ASYNC_JOB_TAG_STATUS_PREFIX = 2,
+    ASYNC_JOB_TAG_METHOD        = 3,
+    ASYNC_JOB_TAG_URI           = 4,
+    ASYNC_JOB_TAG_MESSAGE       = 5,
+    ASYNC_JOB_TAG_RESOURCE      = 6,
+    ASYNC_JOB_TAG_DETAIL        = 7,
+    ASYNC_JOB_TAG_LAST          = 7
+} async_job_tag_t;
+
+
+static bool async_job_valid(const async_job_t *job);
+static void async_job_write_head(async_writer_t *w, const async_job_t *job);
+static void async_job_write_tag(async_writer_t *w, async_job_tag_t tag,
+    async_str_t s);
+static void async_job_write_body(async_writer_t *w, const async_body_t *body);
+static void async_job_read_head(async_reader_t *rd, async_job_t *job);
+static void async_job_read_body(async_reader_t *rd, async_body_t *body);
+static bool async_job_read_tags(async_reader_t *rd, async_job_t *job);
+static async_str_t *async_job_tag(async_job_t *job, uint16_t tag);
+
+
+static const char *const  async_job_error_names[ASYNC_JOB_ERROR_MAX] = {
+    [ASYNC_JOB_ERROR_NONE] = "",
+#define X(number, symbol, name)  [number] = name,
+    ASYNC_JOB_ERRORS(X)
+#undef X
+};
+
+
+size_t
+async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
+{
+    async_writer_t  w;
+
+    if (!async_job_valid(job)) {
+        /* a record that nobody could read again must not be written */
+        return 0;
+    }
+
+    async_writer_init(&w, buf, cap, ASYNC_RECORD_JOB);
+
+    async_job_write_head(&w, job);
+
+    async_job_write_tag(&w, ASYNC_JOB_TAG_QUEUE, job->queue);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_STATUS_PREFIX, job->status_prefix);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_METHOD, job->method);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_URI, job->uri);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_MESSAGE, job->message);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_RESOURCE, job->resource);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_DETAIL, job->detail);
+
+    async_write_raw(&w, job->unknown.data, job->unknown.len);
+
+    return async_writer_end(&w);
+}
+
+
+/*
+ * What encode and decode both insist on.  Flags and errors may be of a newer
+ * version, which adds to them without raising the version of the record.
+ */
+
+static bool
+async_job_valid(const async_job_t *job)
+{
+    return job->state > ASYNC_STATE_NONE
+           && job->state < ASYNC_STATE_MAX
+           && job->priority <= 9
+           && (job->percent <= 100 || job->percent == ASYNC_NO_PERCENT)
+           && job->request.where <= ASYNC_BODY_SPOOL
+           && job->response.where <= ASYNC_BODY_SPOOL
+           && job->queue.len >= 1
+           && job->queue.len <= ASYNC_QUEUE_MAX;
+}
+
+
+static void
+async_job_write_head(async_writer_t *w, const async_job_t *job)
+{
+    async_write_u8(w, job->state);
+    async_write_u8(w, job->priority);
+    async_write_u8(w, job->percent);
+    async_write_u8(w, job->error);
+    async_write_u16(w, job->flags);
+    async_write_u16(w, job->result_status);
+    async_write_u32(w, job->attempt);
+    async_write_u32(w, job->attempts_max);
+    async_write_u32(w, job->deaths);
+    async_write_u64(w, job->epoch);
+    async_write_u64(w, job->seq);
+    async_write_u64(w, (uint64_t) job->created);
+    async_write_u64(w, (uint64_t) job->queued);
+    async_write_u64(w, (uint64_t) job->due);
+    async_write_u64(w, (uint64_t) job->started);
+    async_write_u64(w, (uint64_t) job->finished);
+    async_write_u64(w, (uint64_t) job->expires);
+    async_write_u64(w, job->server);
+    async_write_raw(w, job->policy, sizeof(job->policy));
+    async_job_write_body(w, &job->request);
+    async_job_write_body(w, &job->response);
+}
+
+
+static void
+async_job_write_body(async_writer_t *w, const async_body_t *body)
+{
+    async_write_u8(w, body->where);
+    async_write_u64(w, body->len);
+    async_write_u32(w, body->crc);
+}
+
+
+static void
+async_job_write_tag(async_writer_t *w, async_job_tag_t tag, async_str_t s)
+{
+    if (s.len != 0) {
+        async_write_tag(w, (uint16_t) tag, s.data, s.len);
+    }
+}
+
+
+async_rc_t
+async_job_decode(async_job_t *job, const async_id_t *id, const void *data,
+    size_t len)
+{
+    async_reader_t  rd;
+
+    memset(job, 0, sizeof(async_job_t));
+    job->id = *id;
+
+    if (async_reader_init(&rd, data, len, ASYNC_RECORD_JOB) != ASYNC_OK) {
+        return ASYNC_CORRUPT;
+    }
+
+    async_job_read_head(&rd, job);
+
+    if (!async_job_read_tags(&rd, job) || !async_job_valid(job)) {
+        return ASYNC_CORRUPT;
+    }
+
+    return ASYNC_OK;
+}
+
+
+static void
+async_job_read_head(async_reader_t *rd, async_job_t *job)
+{
+    async_str_t  policy;
+
+    job->state = async_read_u8(rd);
+    job->priority = async_read_u8(rd);
+    job->percent = async_read_u8(rd);
+    job->error = async_read_u8(rd);
+    job->flags = async_read_u16(rd);
+    job->result_status = async_read_u16(rd);
+    job->attempt = async_read_u32(rd);
+    job->attempts_max = async_read_u32(rd);
+    job->deaths = async_read_u32(rd);
+    job->epoch = async_read_u64(rd);
+    job->seq = async_read_u64(rd);
+    job->created = (int64_t) async_read_u64(rd);
+    job->queued = (int64_t) async_read_u64(rd);
+    job->due = (int64_t) async_read_u64(rd);
+    job->started = (int64_t) async_read_u64(rd);
+    job->finished = (int64_t) async_read_u64(rd);
+    job->expires = (int64_t) async_read_u64(rd);
+    job->server = async_read_u64(rd);
+
+    policy = async_read_raw(rd, sizeof(job->policy));
+
+    if (policy.len == sizeof(job->policy)) {
+        memcpy(job->policy, policy.data, sizeof(job->policy));
+    }
+
+    async_job_read_body(rd, &job->request);
+    async_job_read_body(rd, &job->response);
+}
+
+
+static void
+async_job_read_body(async_reader_t *rd, async_body_t *body)
+{
+    body->where = async_read_u8(rd);
+    body->len = async_read_u64(rd);
+    body->crc = async_read_u32(rd);
+}
+
+
+/*
+ * Numbers rise, so what is unknown is one piece at the end and can be
+ * borrowed and written back as it is.  Known ones stand at most once.  A
+ * number below the last that has no field was retired: it is left out.
+ */
+
+static bool
+async_job_read_tags(async_reader_t *rd, async_job_t *job)
+{
+    uint16_t      tag, last;
+    const char   *start;
+    async_str_t   value, *field;
+
+    last = 0;
+    start = (const char *) rd->pos;
+
+    while (async_read_tag(rd, &tag, &value)) {
+
+        if (tag < last || (tag == last && tag <= ASYNC_JOB_TAG_LAST)) {
+            return false;
+        }
+
+        if (tag <= ASYNC_JOB_TAG_LAST) {
+            field = async_job_tag(job, tag);
+
+            if (field != NULL) {
+                *field = value;
+            }
+
+            start = (const char *) rd->pos;
+        }
+
+        last = tag;
+    }
+
+    job->unknown.data = start;
+    job->unknown.len = (size_t) ((const char *) rd->end - start);
+
+    return !rd->broken;
+}
+
+
+static async_str_t *
+async_job_tag(async_job_t *job, uint16_t tag)
+{
+    switch (tag) {
+
+    case ASYNC_JOB_TAG_QUEUE:
+        return &job->queue;
+
+    case ASYNC_JOB_TAG_STATUS_PREFIX:
+        return &job->status_prefix;
+
+    case ASYNC_JOB_TAG_METHOD:
+        return &job->method;
+
+    case ASYNC_JOB_TAG_URI:
+        return &job->uri;
+
+    case ASYNC_JOB_TAG_MESSAGE:
+        return &job->message;
+
+    case ASYNC_JOB_TAG_RESOURCE:
+        return &job->resource;
+
+    case ASYNC_JOB_TAG_DETAIL:
+        return &job->detail;
+
+    default:
+        return NULL;
+    }
+}
+
+
+const char *
+async_job_error_name(async_job_error_t error)
+{
+    return ((unsigned) error < ASYNC_JOB_ERROR_MAX)
+           ? async_job_error_names[error] : "";
+}

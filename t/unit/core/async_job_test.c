@@ -1,0 +1,360 @@
+/*
+ * The job record.
+ */
+
+#include "async_golden.h"
+#include "async_job.h"
+
+
+/*
+ * A failed job of the queue "reports" at its second attempt, with tag 9 and
+ * tag 300 of a version to come.  Written out, the first bytes:
+ *
+ *   41 4a  01  01  1c 01 00 00  4e 04 e1 8b     AJ, job, 1, 284 bytes, crc
+ *   06  09  23  01  03 00  f6 01                failed, 9, 35 %, error 1,
+ *                                               flags, 502
+ *   02 00 00 00  05 00 00 00  01 00 00 00       attempt 2 of 5, 1 death
+ *   07 …  0b …  00 c5 b2 02 a2 01 00 00         epoch, seq, created
+ */
+
+static const char  golden[] =
+    "414a01011c0100004e04e18b060923010300f601020000000500000001000000"
+    "07000000000000000b0000000000000000c5b202a201000001c5b202a2010000"
+    "10ecb202a201000039f5b202a2010000c8f7b202a2010000c87bbf26a2010000"
+    "8877665544332211a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0105000000000000"
+    "004cbb719a020000000002000000efbeadde0100070000007265706f72747302"
+    "00060000002f6a6f62732f030004000000504f535404000f0000002f7265706f"
+    "7274733f793d3230323605000a00000070616765203720e29c9306000c000000"
+    "687474703a2f2f682f722f31070019000000546865206261636b656e6420616e"
+    "737765726564203530322e09000500000001026e65772c0100000000";
+
+#define UNKNOWN  17                 /* bytes of tags 9 and 300 */
+
+static const async_id_t  id = {
+    { 0x01, 0xa2, 0x02, 0xb2, 0xc5, 0x00, 0x7c, 0x3e,
+      0x9d, 0x2f, 0x1b, 0x5e, 0x0c, 0x8a, 0x4d, 0x11 }
+};
+
+
+static void
+make_job(async_job_t *job)
+{
+    memset(job, 0, sizeof(async_job_t));
+
+    job->state = ASYNC_STATE_QUEUED;
+    job->percent = ASYNC_NO_PERCENT;
+    job->queue.data = "default";
+    job->queue.len = 7;
+}
+
+
+static void
+the_fixed_head_of_the_golden_job(void **state)
+{
+    size_t       len, i;
+    uint8_t     *bytes;
+    async_job_t  job;
+
+    (void) state;
+
+    bytes = async_golden_bytes(golden, &len);
+    assert_int_equal(async_job_decode(&job, &id, bytes, len), ASYNC_OK);
+
+    assert_memory_equal(job.id.bytes, id.bytes, 16);
+    assert_int_equal(job.state, ASYNC_STATE_FAILED);
+    assert_int_equal(job.priority, 9);
+    assert_int_equal(job.percent, 35);
+    assert_int_equal(job.error, ASYNC_JOB_ERROR_BACKEND_STATUS);
+    assert_int_equal(job.flags,
+                     ASYNC_JOB_REPEATABLE | ASYNC_JOB_CANCEL_WANTED);
+    assert_int_equal(job.result_status, 502);
+    assert_int_equal(job.attempt, 2);
+    assert_int_equal(job.attempts_max, 5);
+    assert_int_equal(job.deaths, 1);
+    assert_int_equal(job.epoch, 7);
+    assert_int_equal(job.seq, 11);
+    assert_int_equal(job.created, 1795341600000);
+    assert_int_equal(job.queued, 1795341600001);
+    assert_int_equal(job.due, 1795341610000);
+    assert_int_equal(job.started, 1795341612345);
+    assert_int_equal(job.finished, 1795341613000);
+    assert_int_equal(job.expires, 1795946413000);
+    assert_int_equal(job.server, 0x1122334455667788);
+
+    for (i = 0; i < 16; i++) {
+        assert_int_equal(job.policy[i], 0xa0 + i);
+    }
+
+    assert_int_equal(job.request.where, ASYNC_BODY_CHUNKS);
+    assert_int_equal(job.request.len, 5);
+    assert_int_equal(job.request.crc, 0x9a71bb4c);
+    assert_int_equal(job.response.where, ASYNC_BODY_SPOOL);
+    assert_int_equal(job.response.len, 1ull << 33);
+    assert_int_equal(job.response.crc, 0xdeadbeef);
+    free(bytes);
+}
+
+
+static void
+the_tags_of_the_golden_job(void **state)
+{
+    size_t       len;
+    uint8_t     *bytes;
+    async_job_t  job;
+
+    (void) state;
+
+    bytes = async_golden_bytes(golden, &len);
+    assert_int_equal(async_job_decode(&job, &id, bytes, len), ASYNC_OK);
+
+    assert_str(job.queue, "reports");
+    assert_str(job.status_prefix, "/jobs/");
+    assert_str(job.method, "POST");
+    assert_str(job.uri, "/reports?y=2026");
+    assert_str(job.message, "page 7 \xe2\x9c\x93");
+    assert_str(job.resource, "http://h/r/1");
+    assert_str(job.detail, "The backend answered 502.");
+    assert_int_equal(job.unknown.len, UNKNOWN);
+    assert_memory_equal(job.unknown.data, bytes + len - UNKNOWN, UNKNOWN);
+    free(bytes);
+}
+
+
+static void
+a_decoded_job_encodes_to_the_same_bytes(void **state)
+{
+    size_t       len, cap;
+    uint8_t     *bytes, buf[ASYNC_JOB_MAX];
+    async_job_t  job;
+
+    (void) state;
+
+    bytes = async_golden_bytes(golden, &len);
+    assert_int_equal(async_job_decode(&job, &id, bytes, len), ASYNC_OK);
+
+    for (cap = 0; cap < len; cap++) {
+        assert_int_equal(async_job_encode(&job, buf, cap), 0);
+    }
+
+    assert_int_equal(async_job_encode(&job, buf, len), len);
+    assert_memory_equal(buf, bytes, len);
+    free(bytes);
+}
+
+
+static void
+unknown_tags_survive_a_change(void **state)
+{
+    size_t       len, out;
+    uint8_t     *bytes, buf[ASYNC_JOB_MAX];
+    async_job_t  job, again;
+
+    (void) state;
+
+    bytes = async_golden_bytes(golden, &len);
+    assert_int_equal(async_job_decode(&job, &id, bytes, len), ASYNC_OK);
+
+    job.message.len = 0;
+    job.state = ASYNC_STATE_QUEUED;
+
+    out = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(out, len - 16);
+    assert_int_equal(async_job_decode(&again, &id, buf, out), ASYNC_OK);
+    assert_int_equal(again.message.len, 0);
+    assert_str(again.detail, "The backend answered 502.");
+    assert_int_equal(again.unknown.len, UNKNOWN);
+    assert_memory_equal(again.unknown.data, bytes + len - UNKNOWN, UNKNOWN);
+    free(bytes);
+}
+
+
+static async_rc_t
+decode(const void *data, size_t len)
+{
+    async_job_t  job;
+
+    return async_job_decode(&job, &id, data, len);
+}
+
+
+static void
+damage_is_corrupt(void **state)
+{
+    (void) state;
+
+    async_golden_damage(golden, decode);
+}
+
+
+/* sealed anew, so that only the job's own lengths and ranges can object */
+
+static void
+every_sealed_truncation_stays_inside(void **state)
+{
+    size_t    len, cut, whole;
+    uint8_t  *bytes, *copy;
+
+    (void) state;
+
+    bytes = async_golden_bytes(golden, &len);
+    whole = 0;
+
+    for (cut = ASYNC_RECORD_HEADER; cut < len; cut++) {
+        copy = malloc(cut);
+        assert_non_null(copy);
+        memcpy(copy, bytes, cut);
+        async_golden_seal(copy, cut);
+        whole += (decode(copy, cut) == ASYNC_OK);
+        free(copy);
+    }
+
+    /* only a cut between two tags, after the queue's, leaves a record */
+
+    assert_int_equal(whole, 8);
+    free(bytes);
+}
+
+
+static async_rc_t
+decode_with(size_t offset, uint8_t value)
+{
+    size_t      len;
+    uint8_t    *bytes;
+    async_rc_t  rc;
+
+    bytes = async_golden_bytes(golden, &len);
+    bytes[offset] = value;
+    async_golden_seal(bytes, len);
+    rc = decode(bytes, len);
+    free(bytes);
+
+    return rc;
+}
+
+
+static void
+values_out_of_range_are_corrupt(void **state)
+{
+    (void) state;
+
+    assert_int_equal(decode_with(12, ASYNC_STATE_NONE), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(12, ASYNC_STATE_CANCELED), ASYNC_OK);
+    assert_int_equal(decode_with(12, ASYNC_STATE_MAX), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(13, 0), ASYNC_OK);
+    assert_int_equal(decode_with(13, 10), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(14, 100), ASYNC_OK);
+    assert_int_equal(decode_with(14, 101), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(14, 254), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(14, ASYNC_NO_PERCENT), ASYNC_OK);
+    assert_int_equal(decode_with(15, 200), ASYNC_OK);
+    assert_int_equal(decode_with(120, 0), ASYNC_OK);
+    assert_int_equal(decode_with(120, 3), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(133, 3), ASYNC_CORRUPT);
+
+    /* tag 1 becomes 0: no such tag, and the queue is gone */
+
+    assert_int_equal(decode_with(146, 0), ASYNC_CORRUPT);
+
+    /* tag 2 becomes 1 or 4, tag 300 becomes 44 or 8: rising or not */
+
+    assert_int_equal(decode_with(159, 1), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(159, 4), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(284 - 6 + 1, 0), ASYNC_OK);
+    assert_int_equal(decode_with(284 - 17, 8), ASYNC_OK);
+    assert_int_equal(decode_with(284 - 17, 7), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(284 - 17 + 1, 0xff), ASYNC_CORRUPT);
+}
+
+
+static void
+what_could_not_be_read_is_not_written(void **state)
+{
+    char         name[ASYNC_QUEUE_MAX + 1];
+    size_t       len;
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_job_t  job, again;
+
+    (void) state;
+
+    memset(name, 'q', sizeof(name));
+
+    make_job(&job);
+    assert_true(async_job_encode(&job, buf, sizeof(buf)) > 0);
+
+    job.queue.data = name;
+    job.queue.len = ASYNC_QUEUE_MAX;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_int_equal(again.queue.len, ASYNC_QUEUE_MAX);
+    assert_int_equal(again.unknown.len, 0);
+
+    job.queue.len = ASYNC_QUEUE_MAX + 1;
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
+
+    job.queue.len = 0;
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
+
+    make_job(&job);
+    job.state = ASYNC_STATE_NONE;
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
+
+    make_job(&job);
+    job.priority = 10;
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
+}
+
+
+static void
+a_record_over_cap_is_not_written(void **state)
+{
+    char         text[ASYNC_JOB_MAX];
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_job_t  job;
+
+    (void) state;
+
+    memset(text, 'a', sizeof(text));
+
+    make_job(&job);
+    job.message.data = text;
+    job.message.len = sizeof(text);
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
+
+    job.message.len = 1024;
+    assert_true(async_job_encode(&job, buf, sizeof(buf)) > 1024);
+}
+
+
+static void
+errors_have_their_names_on_the_wire(void **state)
+{
+    (void) state;
+
+    assert_string_equal(async_job_error_name(ASYNC_JOB_ERROR_NONE), "");
+    assert_string_equal(async_job_error_name(ASYNC_JOB_ERROR_BACKEND_STATUS),
+                        "backend-status");
+    assert_string_equal(
+        async_job_error_name(ASYNC_JOB_ERROR_RESULT_TOO_LARGE),
+        "result-too-large");
+    assert_string_equal(async_job_error_name(ASYNC_JOB_ERROR_MAX), "");
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(the_fixed_head_of_the_golden_job),
+        cmocka_unit_test(the_tags_of_the_golden_job),
+        cmocka_unit_test(a_decoded_job_encodes_to_the_same_bytes),
+        cmocka_unit_test(unknown_tags_survive_a_change),
+        cmocka_unit_test(damage_is_corrupt),
+        cmocka_unit_test(every_sealed_truncation_stays_inside),
+        cmocka_unit_test(values_out_of_range_are_corrupt),
+        cmocka_unit_test(what_could_not_be_read_is_not_written),
+        cmocka_unit_test(a_record_over_cap_is_not_written),
+        cmocka_unit_test(errors_have_their_names_on_the_wire)
+    };
+
+    return cmocka_run_group_tests_name("async_job", tests, NULL, NULL);
+}
