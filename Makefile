@@ -91,6 +91,10 @@ ngx_build    := $(CURDIR)/$(build)/ngx-$(ngx_version)
 ngx_make      = $(MAKE) --no-print-directory -s -f $(ngx_build)/Makefile \
                   -C $(ngx_source)
 
+# a release has configure where a checkout has auto/configure
+ngx_configure = $(if $(wildcard $(NGINX_SRC)/configure),./,auto/)configure
+ngx_modules  := /usr/lib/nginx/modules
+
 # what tests need of an nginx of ours, besides what modules must agree on
 ngx_options  := --with-compat --with-threads --with-debug --with-pcre-jit \
                 --with-http_ssl_module --with-http_v2_module \
@@ -105,7 +109,7 @@ $(module): $(ngx_build)/configured $(nginx) FORCE
 	+@$(ngx_make) modules
 	@$(call replace,$(ngx_build)/$(@F),$@)
 
-$(ngx_build)/configured: config $(build)/stamp/module $(ngx_header)
+$(ngx_build)/configured: config $(ngx_build).stamp $(ngx_header)
 
 ifeq ($(NGINX_SRC),)
 
@@ -136,13 +140,14 @@ $(ngx_source)/src/core/nginx.h: $(ngx_header)
 	@touch $@
 
 $(ngx_build)/configured: $(ngx_source)/src/core/nginx.h
-	cd $(ngx_source) && if test -x configure; then ./configure $(ngx_args); \
-	    else auto/configure $(ngx_args); fi > $(ngx_build).log 2>&1 \
+	@mkdir -p $(ngx_build)/prefix
+	cd $(ngx_source) && $(ngx_configure) $(ngx_options) \
+	    --with-cc-opt="-g -O2 $(CFLAGS)" --with-ld-opt="$(LDFLAGS)" \
+	    --builddir=$(ngx_build) --add-dynamic-module=$(CURDIR) \
+	    --prefix=$(ngx_build)/prefix --modules-path=$(ngx_modules) \
+	    --error-log-path=stderr > $(ngx_build).log 2>&1 \
 	    || { tail -n 5 $(ngx_build).log; exit 1; }
-
-ngx_args = --with-cc-opt="-g -O2 $(CFLAGS)" --with-ld-opt="$(LDFLAGS)" \
-           --builddir=$(ngx_build) --add-dynamic-module=$(CURDIR) \
-           --modules-path=/usr/lib/nginx/modules $(ngx_options)
+	@touch $@
 
 $(nginx): $(ngx_build)/configured FORCE
 	+@$(ngx_make) binary
@@ -158,8 +163,8 @@ stamp = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(build)/stamp/flags: FORCE
 	@$(call stamp,$(CC) $(cflags) $(LDFLAGS))
 
-$(build)/stamp/module: FORCE
-	@$(call stamp,$(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(ngx_source) \
+$(ngx_build).stamp: FORCE
+	@$(call stamp,$(CC) $(CFLAGS) $(LDFLAGS) $(ngx_source) \
 	    $(shared) $(wildcard src/module/*.c) $(headers))
 
 
@@ -213,7 +218,7 @@ test:
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \
                  | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'), \
-                 /usr/lib/nginx/modules)
+                 $(ngx_modules))
 
 install: all
 	install -D -m 644 $(module) $(DESTDIR)$(modules_path)/$(notdir $(module))
