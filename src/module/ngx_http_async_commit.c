@@ -1,0 +1,366 @@
+
+/*
+ * Group commit.  Submits queue up in their nginx worker; at most one batch of
+ * them is on the commits thread, and what arrives meanwhile is the next.  An
+ * answer goes out only after the commit of its batch returned.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+#define NGX_HTTP_ASYNC_BATCH_MAX  1024
+#define NGX_HTTP_ASYNC_TICK       100         /* ms, looks for deadlines */
+#define NGX_HTTP_ASYNC_HANG       500         /* ms past the deadline until a
+                                                 write counts as hanging */
+
+
+typedef struct {
+    ngx_http_async_op_t         *ops[NGX_HTTP_ASYNC_BATCH_MAX];
+    async_event_t                events[NGX_HTTP_ASYNC_BATCH_MAX];
+    async_batch_t                batch;
+    async_store_t               *store;
+    async_rc_t                   rc;
+    async_error_t                error;
+} ngx_http_async_batch_t;
+
+
+typedef struct {
+    ngx_http_async_main_conf_t  *amcf;
+    ngx_queue_t                  waiting;     /* ngx_http_async_op_t */
+    ngx_uint_t                   files;       /* ops on the files thread */
+    ngx_uint_t                   busy;        /* unsigned busy:1: a batch is
+                                                 on its way */
+    ngx_event_t                  tick;
+    ngx_thread_task_t           *task;        /* ctx: ngx_http_async_batch_t */
+} ngx_http_async_commits_t;
+
+
+static void ngx_http_async_commit_next(void);
+static void ngx_http_async_commit_thread(void *data, ngx_log_t *log);
+static void ngx_http_async_committed(ngx_event_t *ev);
+static void ngx_http_async_commit_tick(ngx_event_t *ev);
+static void ngx_http_async_commit_hanging(void);
+static void ngx_http_async_commit_arm(void);
+static void ngx_http_async_finish(ngx_http_async_op_t *op, async_rc_t rc,
+    const char *text);
+static void ngx_http_async_file_done(ngx_event_t *ev);
+
+
+static ngx_http_async_commits_t  ngx_http_async_commits;
+
+
+ngx_int_t
+ngx_http_async_commit_init(ngx_cycle_t *cycle,
+    ngx_http_async_main_conf_t *amcf)
+{
+    ngx_thread_task_t         *task;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+    ac->amcf = amcf;
+
+    if (ac->task) {
+
+        /* a reload in a single process: what is under way goes on */
+
+        return NGX_OK;
+    }
+
+    task = ngx_calloc(sizeof(ngx_thread_task_t)
+                      + sizeof(ngx_http_async_batch_t), cycle->log);
+    if (task == NULL) {
+        return NGX_ERROR;
+    }
+
+    task->ctx = task + 1;
+    task->handler = ngx_http_async_commit_thread;
+    task->event.handler = ngx_http_async_committed;
+    task->event.data = task->ctx;
+
+    ngx_queue_init(&ac->waiting);
+
+    ac->tick.handler = ngx_http_async_commit_tick;
+    ac->tick.data = ac;
+    ac->tick.log = cycle->log;
+    ac->task = task;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_async_commit(ngx_http_async_op_t *op)
+{
+    op->event.deadline = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE;
+
+    ngx_queue_insert_tail(&ngx_http_async_commits.waiting, &op->queue);
+
+    ngx_http_async_commit_arm();
+    ngx_http_async_commit_next();
+}
+
+
+void
+ngx_http_async_commit_resume(void)
+{
+    ngx_http_async_commit_next();
+}
+
+
+static void
+ngx_http_async_commit_next(void)
+{
+    ngx_uint_t                 n;
+    ngx_queue_t               *q;
+    ngx_http_async_op_t       *op;
+    ngx_http_async_batch_t    *b;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+
+    if (ac->busy || ngx_queue_empty(&ac->waiting)
+        || !ngx_http_async_published())
+    {
+        return;
+    }
+
+    b = ac->task->ctx;
+
+    for (n = 0;
+         n < NGX_HTTP_ASYNC_BATCH_MAX && !ngx_queue_empty(&ac->waiting);
+         n++)
+    {
+        q = ngx_queue_head(&ac->waiting);
+        ngx_queue_remove(q);
+
+        op = ngx_queue_data(q, ngx_http_async_op_t, queue);
+        op->in_flight = 1;
+        b->ops[n] = op;
+        b->events[n] = op->event;
+    }
+
+    ngx_memzero(&b->batch, sizeof(async_batch_t));
+
+    b->store = ngx_http_async_store();
+    b->batch.events = b->events;
+    b->batch.n = n;
+    b->batch.now = ngx_http_async_now();
+
+    /* the first to run out of time is the first in line */
+
+    b->batch.wait_ms = (ngx_msec_int_t) (b->events[0].deadline
+                                         - ngx_current_msec);
+    b->batch.wait_ms = ngx_max(b->batch.wait_ms, 1);
+
+    if (ngx_thread_task_post(ac->amcf->commits, ac->task) != NGX_OK) {
+
+        while (n--) {
+            b->ops[n]->in_flight = 0;
+            ngx_http_async_finish(b->ops[n], ASYNC_UNAVAILABLE,
+                                  "the queue of the commit thread is full");
+        }
+
+        return;
+    }
+
+    ac->busy = 1;
+}
+
+
+/* pool thread: begins, writes and commits in one call */
+
+static void
+ngx_http_async_commit_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_async_batch_t *b = data;
+
+    b->error.text[0] = '\0';
+    b->rc = async_store_apply(b->store, &b->batch, &b->error);
+}
+
+
+static void
+ngx_http_async_committed(ngx_event_t *ev)
+{
+    ngx_uint_t                 i;
+    ngx_http_async_op_t       *op;
+    ngx_http_async_batch_t    *b;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+    b = ev->data;
+    ac->busy = 0;
+
+    if (b->rc != ASYNC_OK && b->rc != ASYNC_BUSY) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "async_store: %ui submits were not stored (%s): %s",
+                      (ngx_uint_t) b->batch.n, async_rc_name(b->rc),
+                      b->error.text);
+    }
+
+    /* backwards, so that those that may try again keep their order */
+
+    for (i = b->batch.n; i-- > 0; /* void */) {
+        op = b->ops[i];
+        op->in_flight = 0;
+
+        if (b->events[i].rc == ASYNC_BUSY
+            && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) > 0)
+        {
+            ngx_queue_insert_head(&ac->waiting, &op->queue);
+            b->ops[i] = NULL;
+        }
+    }
+
+    for (i = 0; i < b->batch.n; i++) {
+        if (b->ops[i]) {
+            ngx_http_async_finish(b->ops[i], b->events[i].rc, b->error.text);
+        }
+    }
+
+    ngx_http_async_commit_next();
+}
+
+
+static void
+ngx_http_async_finish(ngx_http_async_op_t *op, async_rc_t rc, const char *text)
+{
+    op->rc = rc;
+
+    ngx_cpystrn((u_char *) op->error.text, (u_char *) text, ASYNC_ERROR_TEXT);
+
+    op->handler(op);
+}
+
+
+/*
+ * The tick withdraws what waited past its deadline.  It is a timer that is
+ * not cancelable on purpose: a worker that shuts down must not leave while
+ * submits are on their way, and nothing else would hold it.
+ */
+
+static void
+ngx_http_async_commit_tick(ngx_event_t *ev)
+{
+    const char                *error;
+    ngx_queue_t               *q, *next;
+    ngx_http_async_op_t       *op;
+    ngx_http_async_commits_t  *ac;
+
+    ac = ev->data;
+    error = ngx_http_async_store_error();
+
+    for (q = ngx_queue_head(&ac->waiting);
+         q != ngx_queue_sentinel(&ac->waiting);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        op = ngx_queue_data(q, ngx_http_async_op_t, queue);
+
+        if (error == NULL
+            && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) > 0)
+        {
+            continue;
+        }
+
+        ngx_queue_remove(q);
+        ngx_http_async_finish(op, ASYNC_LATE,
+                              error ? error : "it could not be stored in time");
+    }
+
+    ngx_http_async_commit_hanging();
+    ngx_http_async_commit_arm();
+}
+
+
+/* clients of a write that hangs are told that its outcome is unknown */
+
+static void
+ngx_http_async_commit_hanging(void)
+{
+    ngx_uint_t                 i;
+    ngx_http_async_op_t       *op;
+    ngx_http_async_batch_t    *b;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+
+    if (!ac->busy) {
+        return;
+    }
+
+    b = ac->task->ctx;
+
+    for (i = 0; i < b->batch.n; i++) {
+        op = b->ops[i];
+
+        if (op->request
+            && (ngx_msec_int_t) (ngx_current_msec - op->event.deadline)
+               > NGX_HTTP_ASYNC_HANG)
+        {
+            ngx_http_async_finish(op, ASYNC_UNKNOWN,
+                                  "the disk does not answer");
+        }
+    }
+}
+
+
+static void
+ngx_http_async_commit_arm(void)
+{
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+
+    if (!ac->tick.timer_set
+        && (ac->busy || ac->files || !ngx_queue_empty(&ac->waiting)))
+    {
+        ngx_add_timer(&ac->tick, NGX_HTTP_ASYNC_TICK);
+    }
+}
+
+
+ngx_int_t
+ngx_http_async_file_task(ngx_http_async_op_t *op,
+    void (*thread)(void *data, ngx_log_t *log),
+    ngx_http_async_op_handler_pt done)
+{
+    ngx_thread_task_t         *task;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+
+    task = ngx_pcalloc(op->pool, sizeof(ngx_thread_task_t));
+    if (task == NULL) {
+        return NGX_ERROR;
+    }
+
+    task->ctx = op;
+    task->handler = thread;
+    task->event.handler = ngx_http_async_file_done;
+    task->event.data = op;
+
+    op->file_done = done;
+
+    if (ngx_thread_task_post(ac->amcf->files, task) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ac->files++;
+    ngx_http_async_commit_arm();
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_async_file_done(ngx_event_t *ev)
+{
+    ngx_http_async_op_t  *op;
+
+    op = ev->data;
+
+    ngx_http_async_commits.files--;
+
+    op->file_done(op);
+}

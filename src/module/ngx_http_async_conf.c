@@ -1,0 +1,334 @@
+
+/*
+ * Configuration: made, merged from level to level, and checked.  What is
+ * wrong fails nginx -t with a sentence that says what to write instead.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+#define NGX_HTTP_ASYNC_TIMEOUT      (15 * 60 * 1000)
+#define NGX_HTTP_ASYNC_RESULT_MAX   ((off_t) 1 << 30)
+#define NGX_HTTP_ASYNC_SIZE         ((off_t) 64 << 30)
+#define NGX_HTTP_ASYNC_CONCURRENCY  8
+#define NGX_HTTP_ASYNC_MAX_QUEUED   100000
+
+
+static char *ngx_http_async_check_location(ngx_conf_t *cf,
+    ngx_http_async_loc_conf_t *conf);
+static char *ngx_http_async_add_policy(ngx_conf_t *cf,
+    ngx_http_async_loc_conf_t *conf);
+static uint64_t ngx_http_async_location_key(ngx_conf_t *cf);
+
+
+static ngx_str_t  ngx_http_async_default_queue = ngx_string("default");
+
+static ngx_str_t  ngx_http_async_default_methods[] = {
+    ngx_string("POST"),
+    ngx_string("PUT"),
+    ngx_string("PATCH"),
+    ngx_string("DELETE")
+};
+
+
+void *
+ngx_http_async_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_async_main_conf_t  *amcf;
+
+    amcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_async_main_conf_t));
+    if (amcf == NULL) {
+        return NULL;
+    }
+
+    amcf->size = NGX_HTTP_ASYNC_SIZE;
+
+    if (ngx_array_init(&amcf->queues, cf->pool, 4, sizeof(async_queue_t))
+        != NGX_OK
+        || ngx_array_init(&amcf->policies, cf->pool, 4,
+                          sizeof(async_policy_t))
+           != NGX_OK
+        || ngx_array_init(&amcf->conn_vars, cf->pool, 16, sizeof(ngx_uint_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return amcf;
+}
+
+
+/* runs before the servers are merged: a queue "default" always exists */
+
+char *
+ngx_http_async_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_async_main_conf_t *amcf = conf;
+
+    ngx_uint_t      i;
+    async_queue_t  *queue;
+
+    if (ngx_http_async_find_queue(amcf, &ngx_http_async_default_queue) == NULL)
+    {
+        queue = ngx_array_push(&amcf->queues);
+        if (queue == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_http_async_init_queue(queue, &ngx_http_async_default_queue);
+    }
+
+    queue = amcf->queues.elts;
+
+    for (i = 0; i < amcf->queues.nelts; i++) {
+        queue[i].loaded = ngx_http_async_now();
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+async_queue_t *
+ngx_http_async_find_queue(ngx_http_async_main_conf_t *amcf, ngx_str_t *name)
+{
+    ngx_uint_t      i;
+    async_queue_t  *queue;
+
+    queue = amcf->queues.elts;
+
+    for (i = 0; i < amcf->queues.nelts; i++) {
+        if (queue[i].name.len == name->len
+            && ngx_memcmp(queue[i].name.data, name->data, name->len) == 0)
+        {
+            return &queue[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_async_init_queue(async_queue_t *queue, ngx_str_t *name)
+{
+    ngx_memzero(queue, sizeof(async_queue_t));
+
+    queue->name.data = (char *) name->data;
+    queue->name.len = name->len;
+    queue->concurrency = NGX_HTTP_ASYNC_CONCURRENCY;
+    queue->max_queued = NGX_HTTP_ASYNC_MAX_QUEUED;
+}
+
+
+void *
+ngx_http_async_create_srv_conf(ngx_conf_t *cf)
+{
+    ngx_http_async_srv_conf_t  *ascf;
+
+    ascf = ngx_pcalloc(cf->pool, sizeof(ngx_http_async_srv_conf_t));
+    if (ascf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&ascf->statuses, cf->pool, 1, sizeof(ngx_str_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return ascf;
+}
+
+
+void *
+ngx_http_async_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_async_loc_conf_t  *alcf;
+
+    alcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_async_loc_conf_t));
+    if (alcf == NULL) {
+        return NULL;
+    }
+
+    alcf->mode = NGX_CONF_UNSET_UINT;
+    alcf->methods = NGX_CONF_UNSET_PTR;
+    alcf->bypass = NGX_CONF_UNSET_PTR;
+    alcf->drop = NGX_CONF_UNSET_PTR;
+    alcf->keep = NGX_CONF_UNSET_PTR;
+    alcf->timeout = NGX_CONF_UNSET_MSEC;
+    alcf->result_max = NGX_CONF_UNSET;
+    alcf->retry_after = NGX_CONF_UNSET;
+    alcf->status_uri = NGX_CONF_UNSET_PTR;
+
+    return alcf;
+}
+
+
+char *
+ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_async_loc_conf_t *prev = parent;
+    ngx_http_async_loc_conf_t *conf = child;
+
+    if (conf->mode == NGX_CONF_UNSET_UINT) {
+        conf->queue = prev->queue;
+    }
+
+    ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_ASYNC_OFF);
+    ngx_conf_merge_ptr_value(conf->methods, prev->methods, NULL);
+    ngx_conf_merge_ptr_value(conf->bypass, prev->bypass, NULL);
+    ngx_conf_merge_ptr_value(conf->drop, prev->drop, NULL);
+    ngx_conf_merge_ptr_value(conf->keep, prev->keep, NULL);
+    ngx_conf_merge_msec_value(conf->timeout, prev->timeout,
+                              NGX_HTTP_ASYNC_TIMEOUT);
+    ngx_conf_merge_off_value(conf->result_max, prev->result_max,
+                             NGX_HTTP_ASYNC_RESULT_MAX);
+    ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after,
+                             NGX_HTTP_ASYNC_RETRY_DEFAULT);
+    ngx_conf_merge_ptr_value(conf->status_uri, prev->status_uri, NULL);
+
+    if (conf->methods == NULL) {
+        conf->methods = ngx_palloc(cf->pool, sizeof(ngx_array_t));
+        if (conf->methods == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        conf->methods->elts = ngx_http_async_default_methods;
+        conf->methods->nelts = sizeof(ngx_http_async_default_methods)
+                               / sizeof(ngx_str_t);
+    }
+
+    if (conf->queue.len == 0) {
+        conf->queue = ngx_http_async_default_queue;
+    }
+
+    conf->key = ngx_http_async_location_key(cf);
+
+    if (conf->mode == NGX_HTTP_ASYNC_OFF || conf->endpoint) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_async_check_location(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_async_add_policy(cf, conf);
+}
+
+
+static char *
+ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
+{
+    ngx_http_core_srv_conf_t    *cscf;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_async_srv_conf_t   *ascf;
+    ngx_http_async_main_conf_t  *amcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
+
+    ascf->async = 1;
+    amcf->used = 1;
+
+    if (conf->status_uri == NULL && ascf->statuses.nelts != 1) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"async on\" in location \"%V\" of server \"%V\" "
+                      "cannot tell where its jobs live, since that server has "
+                      "%ui \"async_status\" locations: write one \"location "
+                      "/jobs/ { async_status; }\" there, or say which with "
+                      "\"async_status_uri /jobs/\"",
+                      &clcf->name, &cscf->server_name, ascf->statuses.nelts);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->status_uri && conf->status_uri->lengths == NULL
+        && (conf->status_uri->value.len == 0
+            || conf->status_uri->value.data[conf->status_uri->value.len - 1]
+               != '/'))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"async_status_uri %V\" does not end in \"/\": write a "
+                      "path such as /jobs/ or a URL such as "
+                      "https://example.com/jobs/", &conf->status_uri->value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_async_find_queue(amcf, &conf->queue)) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "unknown queue \"%V\" in location \"%V\": add \"async_queue "
+                  "%V;\" to the http block", &conf->queue, &clcf->name,
+                  &conf->queue);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_async_add_policy(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
+{
+    async_policy_t              *policy;
+    ngx_http_async_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
+
+    policy = ngx_array_push(&amcf->policies);
+    if (policy == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(policy, sizeof(async_policy_t));
+
+    policy->timeout = conf->timeout;
+    policy->result_max = conf->result_max;
+    policy->retain_result = 24 * 3600 * (uint64_t) 1000;
+    policy->retain_failed = 7 * policy->retain_result;
+    policy->retain_history = 30 * policy->retain_result;
+    policy->attempts = 1;
+    policy->retry_after = conf->retry_after;
+
+    async_policy_key(conf->policy, policy);
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * A key that stays the same when the configuration is read again, made from
+ * the location's kind and name; nameless blocks ("if", "limit_except") are
+ * counted within their server.  Together with the server's key it names the
+ * location among all.
+ */
+
+static uint64_t
+ngx_http_async_location_key(ngx_conf_t *cf)
+{
+    ngx_str_t                   part[2];
+    u_char                      kind[NGX_INT_T_LEN + 1];
+    ngx_uint_t                  match;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_async_srv_conf_t  *ascf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
+
+    match = clcf->exact_match ? '=' : clcf->named ? '@' : '/';
+
+#if (NGX_PCRE)
+    if (clcf->regex) {
+        match = '~';
+    }
+#endif
+
+    part[0].data = kind;
+    part[0].len = ngx_sprintf(kind, "%c%ui", match,
+                              clcf->noname ? ++ascf->nonames : 0)
+                  - kind;
+    part[1] = clcf->name;
+
+    return ngx_http_async_digest(part, 2);
+}

@@ -1,0 +1,697 @@
+
+/*
+ * The module's face: directives, configuration and its checks, registration.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+#define NGX_HTTP_ASYNC_LOC                                                   \
+    NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+
+
+static char *ngx_http_async_store_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_async_add_pool(ngx_conf_t *cf, char *name,
+    ngx_thread_pool_t **pool);
+static char *ngx_http_async_queue_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_async_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_async_methods(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_async_bypass(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_async_set_retry_after(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_uint_t ngx_http_async_list_off(ngx_conf_t *cf, ngx_array_t **list,
+    size_t size, char **rc);
+static ngx_int_t ngx_http_async_postconfiguration(ngx_conf_t *cf);
+
+
+static ngx_command_t  ngx_http_async_commands[] = {
+
+    { ngx_string("async_store"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_async_store_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_queue"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_async_queue_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE12,
+      ngx_http_async_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_methods"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_methods,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_bypass"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_bypass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_timeout"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, timeout),
+      NULL },
+
+    { ngx_string("async_result_max"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_conf_set_off_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, result_max),
+      NULL },
+
+    { ngx_string("async_drop_header"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_drop_header,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_keep"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_keep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_retry_after"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_async_set_retry_after,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_status_uri"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, status_uri),
+      NULL },
+
+    { ngx_string("async_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_async_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_async_module_ctx = {
+    ngx_http_async_add_variables,          /* preconfiguration */
+    ngx_http_async_postconfiguration,      /* postconfiguration */
+
+    ngx_http_async_create_main_conf,       /* create main configuration */
+    ngx_http_async_init_main_conf,         /* init main configuration */
+
+    ngx_http_async_create_srv_conf,        /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_async_create_loc_conf,        /* create location configuration */
+    ngx_http_async_merge_loc_conf          /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_async_module = {
+    NGX_MODULE_V1,
+    &ngx_http_async_module_ctx,            /* module context */
+    ngx_http_async_commands,               /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_async_init_module,            /* init module */
+    ngx_http_async_init_process,           /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static char *
+ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_main_conf_t *amcf = conf;
+
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    if (amcf->path.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    amcf->path = value[1];
+
+    while (amcf->path.len > 1 && amcf->path.data[amcf->path.len - 1] == '/') {
+        amcf->path.data[--amcf->path.len] = '\0';
+    }
+
+    if (amcf->path.len == 0
+        || ngx_conf_full_name(cf->cycle, &amcf->path, 0) != NGX_OK)
+    {
+        return "needs a folder, such as /var/lib/nginx-async";
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "size=", 5) == 0) {
+            s.data = value[i].data + 5;
+            s.len = value[i].len - 5;
+            amcf->size = ngx_parse_offset(&s);
+
+            if (amcf->size == NGX_ERROR
+                || amcf->size < (off_t) ASYNC_STORE_SIZE_MIN)
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid size \"%V\": write a size of at "
+                                   "least 16m, such as size=64g", &s);
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_strcmp(value[i].data, "sync=strict") == 0) {
+            amcf->relaxed = 0;
+
+        } else if (ngx_strcmp(value[i].data, "sync=relaxed") == 0) {
+            amcf->relaxed = 1;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\": async_store takes "
+                               "size=64g and sync=strict or sync=relaxed",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_http_async_add_pool(cf, "async_commits", &amcf->commits)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_async_add_pool(cf, "async_files", &amcf->files);
+}
+
+
+/*
+ * The threads of a pool can only be set by the core's own directive, so it is
+ * called as if it stood in the file.
+ */
+
+static char *
+ngx_http_async_add_pool(ngx_conf_t *cf, char *name, ngx_thread_pool_t **pool)
+{
+    char           *rv;
+    ngx_str_t      *arg, pool_name;
+    ngx_uint_t      i;
+    ngx_array_t    *saved, args;
+    ngx_command_t  *cmd;
+
+    if (ngx_array_init(&args, cf->pool, 3, sizeof(ngx_str_t)) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    pool_name.data = (u_char *) name;
+    pool_name.len = ngx_strlen(name);
+
+    arg = ngx_array_push_n(&args, 3);
+    if (arg == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_str_set(&arg[0], "thread_pool");
+    arg[1] = pool_name;
+    ngx_str_set(&arg[2], "threads=1");
+
+    cmd = ngx_thread_pool_module.commands;
+
+    for (i = 0; cmd[i].name.len; i++) {
+
+        if (ngx_strcmp(cmd[i].name.data, "thread_pool") != 0) {
+            continue;
+        }
+
+        saved = cf->args;
+        cf->args = &args;
+        rv = cmd[i].set(cf, &cmd[i], NULL);
+        cf->args = saved;
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+
+        *pool = ngx_thread_pool_add(cf, &pool_name);
+
+        return *pool ? NGX_CONF_OK : NGX_CONF_ERROR;
+    }
+
+    return "needs an nginx built with threads";
+}
+
+
+static char *
+ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_main_conf_t *amcf = conf;
+
+    ngx_int_t       n;
+    ngx_str_t      *value;
+    ngx_uint_t      i;
+    async_queue_t  *queue;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0 || value[1].len > ASYNC_QUEUE_MAX) {
+        return "needs a name of 1 to 64 bytes";
+    }
+
+    if (ngx_http_async_find_queue(amcf, &value[1])) {
+        return "is duplicate";
+    }
+
+    queue = ngx_array_push(&amcf->queues);
+    if (queue == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_async_init_queue(queue, &value[1]);
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "concurrency=", 12) == 0) {
+            n = ngx_atoi(value[i].data + 12, value[i].len - 12);
+            queue->concurrency = n;
+
+        } else if (ngx_strncmp(value[i].data, "max_queued=", 11) == 0) {
+            n = ngx_atoi(value[i].data + 11, value[i].len - 11);
+            queue->max_queued = n;
+
+        } else {
+            n = NGX_ERROR;
+        }
+
+        if (n < 1 || n > (ngx_int_t) NGX_MAX_INT32_VALUE) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\": async_queue takes "
+                               "concurrency=8 and max_queued=100000, whole "
+                               "numbers above 0", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_async_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    ngx_str_t  *value;
+
+    if (alcf->mode != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
+        alcf->mode = NGX_HTTP_ASYNC_OFF;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "on") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"async\": write "
+                           "\"async on\", \"async on queue=name\" or "
+                           "\"async off\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    alcf->mode = NGX_HTTP_ASYNC_ON;
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strncmp(value[2].data, "queue=", 6) != 0
+            || value[2].len == 6)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in \"async\": write "
+                               "queue=name", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        alcf->queue.data = value[2].data + 6;
+        alcf->queue.len = value[2].len - 6;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_async_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    ngx_str_t   *value, *method;
+    ngx_uint_t   i, k;
+
+    if (alcf->methods != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    alcf->methods = ngx_array_create(cf->pool, cf->args->nelts,
+                                     sizeof(ngx_str_t));
+    if (alcf->methods == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (k = 0; k < value[i].len; k++) {
+            if ((value[i].data[k] < 'A' || value[i].data[k] > 'Z')
+                && value[i].data[k] != '_' && value[i].data[k] != '-')
+            {
+                break;
+            }
+        }
+
+        if (k < value[i].len || k == 0
+            || ngx_strcmp(value[i].data, "TRACE") == 0
+            || ngx_strcmp(value[i].data, "CONNECT") == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid method \"%V\": write methods in "
+                               "capitals, such as POST PUT; CONNECT and TRACE "
+                               "cannot become jobs", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        method = ngx_array_push(alcf->methods);
+        if (method == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *method = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Begins a list directive: true if it is done already, either because it was
+ * "off" (an empty list that cancels the inherited one) or on an error.
+ */
+
+static ngx_uint_t
+ngx_http_async_list_off(ngx_conf_t *cf, ngx_array_t **list, size_t size,
+    char **rc)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (*list != NGX_CONF_UNSET_PTR) {
+        *rc = "is duplicate";
+        return 1;
+    }
+
+    *list = ngx_array_create(cf->pool, cf->args->nelts, size);
+    *rc = *list ? NGX_CONF_OK : NGX_CONF_ERROR;
+
+    return *list == NULL
+           || (cf->args->nelts == 2
+               && ngx_strcmp(value[1].data, "off") == 0);
+}
+
+
+static char *
+ngx_http_async_bypass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    char                              *rc;
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (ngx_http_async_list_off(cf, &alcf->bypass,
+                                sizeof(ngx_http_complex_value_t), &rc))
+    {
+        return rc;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = ngx_array_push(alcf->bypass);
+
+        if (ccv.complex_value == NULL
+            || ngx_http_compile_complex_value(&ccv) != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    char        *rc;
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i;
+
+    if (ngx_http_async_list_off(cf, &alcf->drop, sizeof(ngx_str_t), &rc)) {
+        return rc;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        name = ngx_array_push(alcf->drop);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+        ngx_strlow(name->data, name->data, name->len);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    char        *rc;
+    ngx_int_t   *index;
+    ngx_str_t   *value, name;
+    ngx_uint_t   i;
+
+    if (ngx_http_async_list_off(cf, &alcf->keep, sizeof(ngx_int_t), &rc)) {
+        return rc;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len < 2 || value[i].data[0] != '$') {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid variable name \"%V\": write $name",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        name.data = value[i].data + 1;
+        name.len = value[i].len - 1;
+
+        index = ngx_array_push(alcf->keep);
+        if (index == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *index = ngx_http_get_variable_index(cf, &name);
+        if (*index == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_async_set_retry_after(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    ngx_str_t  *value;
+
+    if (alcf->retry_after != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    /* nothing is learned yet: auto is what it is with no history */
+
+    if (ngx_strcmp(value[1].data, "auto") == 0) {
+        alcf->retry_after = NGX_HTTP_ASYNC_RETRY_DEFAULT;
+        return NGX_CONF_OK;
+    }
+
+    alcf->retry_after = ngx_parse_time(&value[1], 1);
+
+    if (alcf->retry_after == (time_t) NGX_ERROR || alcf->retry_after < 1) {
+        return "takes auto or a time of at least one second, such as 5s";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    ngx_str_t                   *prefix;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_async_srv_conf_t   *ascf;
+    ngx_http_async_main_conf_t  *amcf;
+
+    if (alcf->endpoint) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname || clcf->named || clcf->exact_match
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+        || clcf->name.len == 0 || clcf->name.data[clcf->name.len - 1] != '/')
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"async_status\" needs a location that is a prefix "
+                           "and ends in \"/\", such as \"location /jobs/\", "
+                           "not \"%V\"", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
+
+    prefix = ngx_array_push(&ascf->statuses);
+    if (prefix == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *prefix = clcf->name;
+
+    clcf->handler = ngx_http_async_status_handler;
+    alcf->endpoint = 1;
+    amcf->used = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_async_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_uint_t                   i;
+    ngx_http_handler_pt         *h;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_async_main_conf_t  *amcf;
+
+    static struct {
+        ngx_http_phases          phase;
+        ngx_http_handler_pt      handler;
+    } handlers[] = {
+        { NGX_HTTP_POST_READ_PHASE, ngx_http_async_post_read },
+        { NGX_HTTP_PREACCESS_PHASE, ngx_http_async_preaccess },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_async_access },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_async_precontent }
+    };
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
+
+    if (!amcf->used) {
+        return NGX_OK;
+    }
+
+    if (amcf->path.len == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "asynchronous locations need a store: add \"async_store "
+                      "/var/lib/nginx-async;\" to the http block");
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        h = ngx_array_push(&cmcf->phases[handlers[i].phase].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = handlers[i].handler;
+    }
+
+    if (ngx_http_async_facts_init(cf) != NGX_OK
+        || ngx_http_async_init_variables(cf, amcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_async_add_listeners(cf, amcf);
+}

@@ -1,0 +1,288 @@
+
+/*
+ * What the files of the module share: configuration, the mark of a request,
+ * and the calls from one file into another.  All of it runs in the event
+ * loop of one nginx process, unless it says "pool thread".
+ */
+
+#ifndef NGX_HTTP_ASYNC_MODULE_H
+#define NGX_HTTP_ASYNC_MODULE_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "async_apply.h"
+#include "async_message.h"
+#include "async_payload.h"
+#include "async_problem.h"
+#include "async_store.h"
+
+
+#define NGX_HTTP_ASYNC_DEADLINE      2000     /* ms, submit to commit */
+#define NGX_HTTP_ASYNC_RETRY_DEFAULT 5        /* s, while nothing is learned */
+#define NGX_HTTP_ASYNC_CAPTURE_MAX   16384    /* bytes of captured variables */
+
+
+typedef struct {
+    ngx_str_t                    path;        /* absolute, NUL-terminated */
+    off_t                        size;
+    ngx_uint_t                   relaxed;     /* unsigned relaxed:1 */
+
+    ngx_array_t                  queues;      /* async_queue_t */
+    ngx_array_t                  policies;    /* async_policy_t */
+    ngx_array_t                  conn_vars;   /* ngx_uint_t: indexes of what a
+                                                 replay gets back first */
+
+    ngx_thread_pool_t           *commits;     /* one thread: the door */
+    ngx_thread_pool_t           *files;       /* one thread: bodies, hashes */
+
+    ngx_uint_t                   used;        /* unsigned used:1: something
+                                                 needs a store */
+} ngx_http_async_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                  statuses;    /* ngx_str_t: prefixes */
+    uint64_t                     key;         /* names the private listener */
+    ngx_uint_t                   nonames;     /* nameless locations so far */
+
+    unsigned                     async:1;     /* has an async location */
+    unsigned                     replay:1;    /* the private listener's copy */
+} ngx_http_async_srv_conf_t;
+
+
+typedef enum {
+    NGX_HTTP_ASYNC_OFF = 0,
+    NGX_HTTP_ASYNC_ON
+} ngx_http_async_mode_e;
+
+
+typedef struct {
+    ngx_uint_t                   mode;        /* ngx_http_async_mode_e */
+    ngx_str_t                    queue;
+    ngx_array_t                 *methods;     /* ngx_str_t */
+    ngx_array_t                 *bypass;      /* ngx_http_complex_value_t */
+    ngx_array_t                 *drop;        /* ngx_str_t, lower case */
+    ngx_array_t                 *keep;        /* ngx_int_t: variable indexes */
+    ngx_msec_t                   timeout;
+    off_t                        result_max;
+    time_t                       retry_after;
+    ngx_http_complex_value_t    *status_uri;
+
+    uint64_t                     key;         /* of this location */
+    uint8_t                      policy[ASYNC_POLICY_KEY];
+    ngx_flag_t                   endpoint;    /* one of our own, not merged */
+} ngx_http_async_loc_conf_t;
+
+
+/*
+ * The mark of a request: lives as a cleanup record of r->pool, since module
+ * contexts are wiped by every internal redirect.
+ */
+typedef enum {
+    NGX_HTTP_ASYNC_PLAIN = 0,    /* not ours, or not yet */
+    NGX_HTTP_ASYNC_SUBMIT,       /* intercepted: makes its one job */
+    NGX_HTTP_ASYNC_REPLAY        /* came over a private listener */
+} ngx_http_async_phase_e;
+
+#define NGX_HTTP_ASYNC_PASSED_MAX  16
+
+typedef struct ngx_http_async_capture_s  ngx_http_async_capture_t;
+
+typedef struct {
+    ngx_http_async_phase_e       phase;
+
+    /* locations whose access phase was passed, in order */
+    uint64_t                     passed[NGX_HTTP_ASYNC_PASSED_MAX];
+    ngx_uint_t                   npassed;
+
+    /* job of a submit or a replay, for variables and logs */
+    ngx_str_t                    id;          /* empty: none */
+    ngx_str_t                    queue;
+    ngx_uint_t                   attempt;
+    ngx_uint_t                   stored;      /* unsigned stored:1 */
+
+    /* result only: to be restored once conditionals were compared */
+    ngx_uint_t                   result_status;
+
+    /* replay only */
+    ngx_http_async_capture_t    *capture;
+    ngx_http_handler_pt          handler;     /* of the location, wrapped */
+} ngx_http_async_mark_t;
+
+
+/* what a replay puts back; strings borrowed from one copy in r->pool */
+struct ngx_http_async_capture_s {
+    ngx_str_t                    peer;        /* struct sockaddr bytes */
+    ngx_str_t                    peer_text;
+    ngx_str_t                    local;
+    ngx_str_t                    origin;
+    ngx_msec_t                   timeout;
+    ngx_uint_t                   repeatable;  /* unsigned repeatable:1 */
+    uint64_t                     passed[NGX_HTTP_ASYNC_PASSED_MAX];
+    ngx_uint_t                   npassed;
+    ngx_array_t                  conn_vars;   /* ngx_keyval_t */
+    ngx_array_t                  vars;        /* ngx_keyval_t */
+};
+
+
+/*
+ * A submit on its way to the disk.  It has a pool of its own, since the
+ * request may be gone before its job is stored.  In turns it belongs to the
+ * event loop, to the files thread and to the commits thread; only request is
+ * touched by the event loop at any time.
+ */
+typedef struct ngx_http_async_op_s  ngx_http_async_op_t;
+
+typedef void (*ngx_http_async_op_handler_pt)(ngx_http_async_op_t *op);
+
+struct ngx_http_async_op_s {
+    ngx_queue_t                  queue;
+    ngx_pool_t                  *pool;
+    ngx_http_request_t          *request;     /* NULL once it is gone */
+    ngx_http_async_op_handler_pt handler;     /* rc is known: answers, and
+                                                 frees unless in flight */
+    ngx_http_async_op_handler_pt file_done;
+    ngx_uint_t                   in_flight;   /* unsigned in_flight:1: its
+                                                 batch is on the thread */
+
+    ngx_http_cleanup_t          *cleanup;     /* of the request */
+
+    async_job_t                  job;
+    async_event_t                event;
+    async_spool_t                spool;
+    async_rc_t                   rc;
+    async_error_t                error;
+    time_t                       retry_after;
+
+    /* a body in nginx's temporary file */
+    ngx_fd_t                     fd;          /* ours, NGX_INVALID_FILE: none */
+    u_char                      *path;        /* NULL: no name any more */
+    u_char                      *body;
+    off_t                        length;
+};
+
+
+/* ngx_http_async_conf.c */
+void *ngx_http_async_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_async_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_async_create_srv_conf(ngx_conf_t *cf);
+void *ngx_http_async_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+async_queue_t *ngx_http_async_find_queue(ngx_http_async_main_conf_t *amcf,
+    ngx_str_t *name);
+void ngx_http_async_init_queue(async_queue_t *queue, ngx_str_t *name);
+
+/* ngx_http_async_listen.c: private listeners, keys of servers */
+ngx_int_t ngx_http_async_add_listeners(ngx_conf_t *cf,
+    ngx_http_async_main_conf_t *amcf);
+uint64_t ngx_http_async_digest(ngx_str_t *parts, ngx_uint_t n);
+
+/* ngx_http_async_process.c: the store in an nginx worker */
+ngx_int_t ngx_http_async_init_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_async_init_process(ngx_cycle_t *cycle);
+/* NULL until the store can be read; then it stays */
+async_store_t *ngx_http_async_store(void);
+async_view_t *ngx_http_async_view(void);
+/* true once policies are in the store: jobs may refer to them */
+ngx_uint_t ngx_http_async_published(void);
+/* why the store cannot be used, or NULL while it is still being opened */
+const char *ngx_http_async_store_error(void);
+
+/* ngx_http_async_commit.c */
+/* hands op over; op->handler is called later, never from inside */
+void ngx_http_async_commit(ngx_http_async_op_t *op);
+/* the store was published: what waited may go */
+void ngx_http_async_commit_resume(void);
+/* runs thread on the files thread, then done in the event loop */
+ngx_int_t ngx_http_async_file_task(ngx_http_async_op_t *op,
+    void (*thread)(void *data, ngx_log_t *log),
+    ngx_http_async_op_handler_pt done);
+ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
+    ngx_http_async_main_conf_t *amcf);
+
+/* ngx_http_async_submit.c */
+ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
+ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
+void ngx_http_async_free(ngx_http_async_op_t *op);
+
+/* ngx_http_async_body.c: the request's body into the op */
+/* NGX_OK: done; NGX_AGAIN: done() is called later, op->rc says how it went;
+   NGX_ERROR */
+ngx_int_t ngx_http_async_take_body(ngx_http_request_t *r,
+    ngx_http_async_op_t *op, ngx_http_async_op_handler_pt done);
+/* a job that was not stored leaves no file behind */
+void ngx_http_async_drop_body(ngx_http_async_op_t *op);
+
+/* ngx_http_async_head.c: the request's head as a record */
+ngx_int_t ngx_http_async_take_head(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op);
+/* removes what clients must not send; keeps pointers into the list valid */
+ngx_int_t ngx_http_async_strip(ngx_http_request_t *r);
+
+/* ngx_http_async_capture.c */
+ngx_int_t ngx_http_async_init_variables(ngx_conf_t *cf,
+    ngx_http_async_main_conf_t *amcf);
+ngx_int_t ngx_http_async_take_capture(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf, ngx_http_async_mark_t *mark,
+    ngx_http_async_op_t *op);
+ngx_http_async_capture_t *ngx_http_async_read_capture(ngx_http_request_t *r,
+    const async_id_t *id);
+void ngx_http_async_restore(ngx_http_request_t *r, ngx_array_t *pairs);
+
+/* ngx_http_async_replay.c */
+ngx_int_t ngx_http_async_post_read(ngx_http_request_t *r);
+ngx_int_t ngx_http_async_access(ngx_http_request_t *r);
+ngx_uint_t ngx_http_async_passed(ngx_http_request_t *r,
+    ngx_http_async_mark_t *mark);
+void ngx_http_async_replay_content(ngx_http_request_t *r,
+    ngx_http_async_mark_t *mark);
+ngx_int_t ngx_http_async_is_private(ngx_http_request_t *r);
+
+/* ngx_http_async_facts.c: what a replay tells the worker */
+ngx_int_t ngx_http_async_facts_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_async_facts_watch(ngx_http_request_t *r);
+
+/* ngx_http_async_status.c, ngx_http_async_result.c */
+ngx_int_t ngx_http_async_status_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_async_result(ngx_http_request_t *r, async_job_t *job);
+
+/* ngx_http_async_reply.c: all return what a content handler returns */
+ngx_int_t ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
+    const async_job_t *job, time_t retry_after);
+ngx_int_t ngx_http_async_reply_problem(ngx_http_request_t *r,
+    async_problem_t problem, const char *detail, const async_id_t *id,
+    ngx_uint_t unknown);
+ngx_table_elt_t *ngx_http_async_add_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value);
+ngx_int_t ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds);
+
+/* ngx_http_async_variables.c */
+ngx_int_t ngx_http_async_add_variables(ngx_conf_t *cf);
+
+/* ngx_http_async_mark.c */
+ngx_http_async_mark_t *ngx_http_async_get_mark(ngx_http_request_t *r);
+ngx_http_async_mark_t *ngx_http_async_make_mark(ngx_http_request_t *r);
+
+
+/* unix ms, as nginx last saw the clock */
+static ngx_inline int64_t
+ngx_http_async_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+extern ngx_module_t  ngx_http_async_module;
+/* the core declares it nowhere */
+extern ngx_module_t  ngx_thread_pool_module;
+
+
+#endif /* NGX_HTTP_ASYNC_MODULE_H */

@@ -1,0 +1,166 @@
+
+/*
+ * Answers of our own: documents of jobs and problems.  They are sent as they
+ * are, without ngx_http_finalize_request(status), so that error_page never
+ * replaces them.
+ */
+
+#include "ngx_http_async_module.h"
+
+#include "async_json.h"
+
+
+static ngx_int_t ngx_http_async_reply(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *type, u_char *data, size_t len);
+
+
+ngx_table_elt_t *
+ngx_http_async_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+
+    return h;
+}
+
+
+ngx_int_t
+ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T", seconds) - value.data;
+
+    return ngx_http_async_add_header(r, "Retry-After", &value)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
+    const async_job_t *job, time_t retry_after)
+{
+    size_t   len;
+    u_char  *data;
+
+    static ngx_str_t  type = ngx_string("application/json");
+    static u_char     buf[ASYNC_JSON_JOB_MAX];
+
+    if (retry_after && ngx_http_async_retry_after(r, retry_after) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    len = async_json_job((char *) buf, sizeof(buf), job);
+    if (len == 0) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    data = ngx_pnalloc(r->pool, len);
+    if (data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(data, buf, len);
+
+    return ngx_http_async_reply(r, status, &type, data, len);
+}
+
+
+ngx_int_t
+ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
+    const char *detail, const async_id_t *id, ngx_uint_t unknown)
+{
+    u_char      *data;
+    size_t       len;
+    ngx_uint_t   status;
+    async_str_t  text;
+
+    static ngx_str_t  type = ngx_string("application/problem+json");
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    data = ngx_pnalloc(r->pool, ASYNC_PROBLEM_TEXT);
+    if (data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    text.data = detail;
+    text.len = ngx_strlen(detail);
+    len = async_problem_json((char *) data, problem, text, id, unknown);
+    status = async_problem_status(problem);
+
+    if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_async_retry_after(r, 1) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_async_reply(r, status, &type, data, len);
+}
+
+
+static ngx_int_t
+ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, u_char *data, size_t len)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    /* an error_page in progress must not change what we say */
+
+    r->err_status = 0;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->pos = data;
+    b->last = data + len;
+    b->memory = 1;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

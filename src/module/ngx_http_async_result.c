@@ -1,0 +1,479 @@
+
+/*
+ * {status}{id}/result: the backend's stored response, or why there is none.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+#define NGX_HTTP_ASYNC_HEAD_MAX  (96 * 1024)
+
+
+static ngx_int_t ngx_http_async_no_response(ngx_http_request_t *r,
+    async_job_t *job);
+static ngx_int_t ngx_http_async_damaged(ngx_http_request_t *r,
+    async_job_t *job, const char *what);
+static ngx_int_t ngx_http_async_send_head(ngx_http_request_t *r,
+    async_job_t *job);
+static ngx_int_t ngx_http_async_set_status(ngx_http_request_t *r,
+    async_job_t *job);
+static ngx_int_t ngx_http_async_set_header(ngx_http_request_t *r,
+    async_str_t pair);
+static ngx_int_t ngx_http_async_set_content_type(ngx_http_request_t *r,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_async_set_own(ngx_http_request_t *r,
+    async_job_t *job);
+static ngx_buf_t *ngx_http_async_body_buf(ngx_http_request_t *r,
+    async_job_t *job);
+static ngx_buf_t *ngx_http_async_chunks_buf(ngx_http_request_t *r,
+    async_job_t *job);
+static ngx_buf_t *ngx_http_async_spool_buf(ngx_http_request_t *r,
+    async_job_t *job);
+
+
+ngx_int_t
+ngx_http_async_result(ngx_http_request_t *r, async_job_t *job)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    if (job->state == ASYNC_STATE_CANCELED) {
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_CANCELED,
+                   "The job was canceled, it has no result.", &job->id, 0);
+    }
+
+    if (job->result_status == 0) {
+        return ngx_http_async_no_response(r, job);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    b = ngx_http_async_body_buf(r, job);
+    if (b == NULL) {
+        return ngx_http_async_damaged(r, job, "body");
+    }
+
+    rc = ngx_http_async_send_head(r, job);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_async_damaged(r, job, "head");
+    }
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_async_no_response(ngx_http_request_t *r, async_job_t *job)
+{
+    u_char           *detail;
+    async_problem_t   problem;
+
+    switch (job->error) {
+
+    case ASYNC_JOB_ERROR_BACKEND_UNREACHABLE:
+        problem = ASYNC_PROBLEM_BACKEND_UNREACHABLE;
+        break;
+
+    case ASYNC_JOB_ERROR_TIMEOUT:
+        problem = ASYNC_PROBLEM_TIMEOUT;
+        break;
+
+    case ASYNC_JOB_ERROR_START_TIMEOUT:
+        problem = ASYNC_PROBLEM_START_TIMEOUT;
+        break;
+
+    case ASYNC_JOB_ERROR_RESULT_TOO_LARGE:
+        problem = ASYNC_PROBLEM_RESULT_TOO_LARGE;
+        break;
+
+    default:
+        problem = ASYNC_PROBLEM_OUTCOME_UNKNOWN;
+    }
+
+    detail = ngx_pnalloc(r->pool, job->detail.len + 1);
+    if (detail == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_cpystrn(detail, (u_char *) job->detail.data, job->detail.len + 1);
+
+    return ngx_http_async_reply_problem(r, problem, (char *) detail, &job->id,
+                                        0);
+}
+
+
+/* said and set aside: never a wrong byte as a result */
+
+static ngx_int_t
+ngx_http_async_damaged(ngx_http_request_t *r, async_job_t *job,
+    const char *what)
+{
+    u_char  text[ASYNC_ID_TEXT];
+
+    async_id_format((char *) text, &job->id);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "the stored response of job %*s cannot be served, its %s is "
+                  "missing or damaged: see \"nginx-async check\"",
+                  (size_t) ASYNC_ID_TEXT, text, what);
+
+    ngx_http_clean_header(r);
+
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+               "The stored result cannot be read.", &job->id, 0);
+}
+
+
+/* NGX_DECLINED: the stored head is missing or damaged, nothing was sent */
+
+static ngx_int_t
+ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job)
+{
+    size_t          len;
+    u_char         *head;
+    uint16_t        tag;
+    async_str_t     value;
+    async_reader_t  rd;
+
+    static uint8_t  buf[NGX_HTTP_ASYNC_HEAD_MAX];
+
+    if (async_view_head(ngx_http_async_view(), &job->id,
+                        ASYNC_PAYLOAD_RESPONSE, buf, sizeof(buf), &len)
+        != ASYNC_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    head = ngx_pnalloc(r->pool, len);
+    if (head == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(head, buf, len);
+
+    if (async_reader_init(&rd, head, len, ASYNC_RECORD_RESPONSE) != ASYNC_OK) {
+        return NGX_DECLINED;
+    }
+
+    r->headers_out.content_length_n = job->response.len;
+    r->headers_out.last_modified_time = -1;
+
+    while (async_read_tag(&rd, &tag, &value)) {
+
+        if (tag == ASYNC_RESPONSE_HEADER
+            && ngx_http_async_set_header(r, value) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (rd.broken) {
+        return NGX_DECLINED;
+    }
+
+    if (job->response.where == ASYNC_BODY_NONE) {
+        r->headers_out.content_length_n = -1;
+        r->header_only = 1;
+    }
+
+    r->allow_ranges = (job->result_status == NGX_HTTP_OK);
+
+    if (ngx_http_async_set_own(r, job) != NGX_OK
+        || ngx_http_async_set_status(r, job) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_send_header(r);
+}
+
+
+/*
+ * nginx compares conditionals for 200 only; any stored 2xx has them (RFC
+ * 9110, 13.2.1).  So it goes out as a 200 until they were looked at, see
+ * ngx_http_async_header_filter().
+ */
+
+static ngx_int_t
+ngx_http_async_set_status(ngx_http_request_t *r, async_job_t *job)
+{
+    ngx_http_async_mark_t  *mark;
+
+    r->headers_out.status = job->result_status;
+
+    if (job->result_status <= 200 || job->result_status > 299) {
+        return NGX_OK;
+    }
+
+    mark = ngx_http_async_make_mark(r);
+    if (mark == NULL) {
+        return NGX_ERROR;
+    }
+
+    mark->result_status = job->result_status;
+    r->headers_out.status = NGX_HTTP_OK;
+
+    return NGX_OK;
+}
+
+
+/* fields that nginx's filters work with go where they look for them */
+
+static ngx_int_t
+ngx_http_async_set_header(ngx_http_request_t *r, async_str_t pair)
+{
+    ngx_str_t         key, value;
+    async_str_t       name, rest;
+    ngx_table_elt_t  *h, **place;
+
+    if (!async_tag_pair(pair, &name, &rest)) {
+        return NGX_ERROR;
+    }
+
+    key.data = (u_char *) name.data;
+    key.len = name.len;
+    value.data = (u_char *) rest.data;
+    value.len = rest.len;
+    place = NULL;
+
+#define ngx_http_async_is(literal)                                           \
+    (key.len == sizeof(literal) - 1                                          \
+     && ngx_strncasecmp(key.data, (u_char *) literal, sizeof(literal) - 1)   \
+        == 0)
+
+    if (ngx_http_async_is("Content-Type")) {
+        return ngx_http_async_set_content_type(r, &value);
+    }
+
+    /* without an owner whoever knows the URL may read: no session for them */
+
+    if (ngx_http_async_is("Set-Cookie")) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_async_is("Last-Modified")) {
+        place = &r->headers_out.last_modified;
+        r->headers_out.last_modified_time = ngx_parse_http_time(value.data,
+                                                                value.len);
+
+    } else if (ngx_http_async_is("ETag")) {
+        place = &r->headers_out.etag;
+
+    } else if (ngx_http_async_is("Content-Encoding")) {
+        place = &r->headers_out.content_encoding;
+
+    } else if (ngx_http_async_is("Expires")) {
+        place = &r->headers_out.expires;
+
+    } else if (ngx_http_async_is("WWW-Authenticate")) {
+        place = &r->headers_out.www_authenticate;
+    }
+
+#undef ngx_http_async_is
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key = key;
+    h->value = value;
+
+    if (place) {
+        *place = h;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_async_set_content_type(ngx_http_request_t *r, ngx_str_t *value)
+{
+    u_char  *p;
+
+    p = ngx_strlchr(value->data, value->data + value->len, ';');
+
+    r->headers_out.content_type = *value;
+    r->headers_out.content_type_len = p ? (size_t) (p - value->data)
+                                        : value->len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    return NGX_OK;
+}
+
+
+/* Async-Result, and an ETag where the backend sent none */
+
+static ngx_int_t
+ngx_http_async_set_own(ngx_http_request_t *r, async_job_t *job)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%ui",
+                            (ngx_uint_t) job->result_status) - value.data;
+
+    if (ngx_http_async_add_header(r, "Async-Result", &value) == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (r->headers_out.etag || job->result_status < 200
+        || job->result_status > 299)
+    {
+        return NGX_OK;
+    }
+
+    value.data = ngx_pnalloc(r->pool, ASYNC_ID_TEXT + sizeof("\"-01234567\""));
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = value.data;
+    *p++ = '"';
+    p = (u_char *) async_id_format((char *) p, &job->id);
+    p = ngx_sprintf(p, "-%08xD\"", job->response.crc);
+    value.len = p - value.data;
+
+    r->headers_out.etag = ngx_http_async_add_header(r, "ETag", &value);
+
+    return r->headers_out.etag ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_buf_t *
+ngx_http_async_body_buf(ngx_http_request_t *r, async_job_t *job)
+{
+    switch (job->response.where) {
+
+    case ASYNC_BODY_NONE:
+        return ngx_calloc_buf(r->pool);
+
+    case ASYNC_BODY_CHUNKS:
+        return ngx_http_async_chunks_buf(r, job);
+
+    case ASYNC_BODY_SPOOL:
+        return ngx_http_async_spool_buf(r, job);
+
+    default:
+        return NULL;
+    }
+}
+
+
+static ngx_buf_t *
+ngx_http_async_chunks_buf(ngx_http_request_t *r, async_job_t *job)
+{
+    size_t      len;
+    ngx_buf_t  *b;
+
+    if (job->response.len > ASYNC_CHUNKED_MAX) {
+        return NULL;
+    }
+
+    len = job->response.len;
+
+    b = ngx_create_temp_buf(r->pool, len ? len : 1);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    if (len == 0) {
+        b->temporary = 0;
+        return b;
+    }
+
+    if (async_view_body(ngx_http_async_view(), &job->id,
+                        ASYNC_PAYLOAD_RESPONSE_BODY, 0, b->pos, len)
+        != ASYNC_OK
+        || async_crc32c(0, b->pos, len) != job->response.crc)
+    {
+        return NULL;
+    }
+
+    b->last = b->pos + len;
+
+    return b;
+}
+
+
+static ngx_buf_t *
+ngx_http_async_spool_buf(ngx_http_request_t *r, async_job_t *job)
+{
+    u_char                    *path;
+    ngx_fd_t                   fd;
+    ngx_buf_t                 *b;
+    ngx_file_info_t            fi;
+    ngx_pool_cleanup_t        *cln;
+    ngx_pool_cleanup_file_t   *clnf;
+
+    b = ngx_calloc_buf(r->pool);
+    path = ngx_pnalloc(r->pool, NGX_MAX_PATH);
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_pool_cleanup_file_t));
+
+    if (b == NULL || path == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    b->file = ngx_pcalloc(r->pool, sizeof(ngx_file_t));
+
+    if (b->file == NULL
+        || !async_spool_path(ngx_http_async_store(), &job->id,
+                             ASYNC_PAYLOAD_RESPONSE_BODY, (char *) path,
+                             NGX_MAX_PATH))
+    {
+        return NULL;
+    }
+
+    fd = ngx_open_file(path, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK|O_CLOEXEC,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        return NULL;
+    }
+
+    cln->handler = ngx_pool_cleanup_file;
+    clnf = cln->data;
+    clnf->fd = fd;
+    clnf->name = path;
+    clnf->log = r->pool->log;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
+        || (uint64_t) ngx_file_size(&fi) != job->response.len)
+    {
+        return NULL;
+    }
+
+    b->file_pos = 0;
+    b->file_last = job->response.len;
+    b->in_file = 1;
+
+    b->file->fd = fd;
+    b->file->name.data = path;
+    b->file->name.len = ngx_strlen(path);
+    b->file->log = r->connection->log;
+
+    return b;
+}

@@ -1,0 +1,184 @@
+
+/*
+ * The job resource: {status}{id} and what lies below it.  Served from the
+ * map in the event loop, with no system call of ours.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+typedef enum {
+    NGX_HTTP_ASYNC_DOCUMENT = 0,
+    NGX_HTTP_ASYNC_RESULT,
+    NGX_HTTP_ASYNC_NOTHING
+} ngx_http_async_resource_e;
+
+
+static ngx_http_async_resource_e ngx_http_async_resource(
+    ngx_http_request_t *r, async_id_t *id);
+static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r);
+static ngx_int_t ngx_http_async_document(ngx_http_request_t *r,
+    async_job_t *job);
+static time_t ngx_http_async_job_retry_after(async_job_t *job);
+
+
+ngx_int_t
+ngx_http_async_status_handler(ngx_http_request_t *r)
+{
+    async_id_t                  id;
+    async_rc_t                  rc;
+    async_job_t                 job;
+    async_view_t               *view;
+    ngx_http_async_resource_e   resource;
+
+    static uint8_t  buf[ASYNC_JOB_MAX];
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_http_async_other_method(r);
+    }
+
+    view = ngx_http_async_view();
+
+    if (view == NULL) {
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "The store cannot be read at present.", NULL, 0);
+    }
+
+    resource = ngx_http_async_resource(r, &id);
+    rc = ASYNC_NOT_FOUND;
+
+    if (resource != NGX_HTTP_ASYNC_NOTHING) {
+        rc = async_view_job(view, &id, &job, buf);
+    }
+
+    switch (rc) {
+
+    case ASYNC_OK:
+        break;
+
+    case ASYNC_NOT_FOUND:
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
+                   "There is no such job here.", NULL, 0);
+
+    default:
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "a job cannot be read (%s)", async_rc_name(rc));
+
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "The job cannot be read at present.", &id, 0);
+    }
+
+    if (resource == NGX_HTTP_ASYNC_RESULT) {
+
+        if (async_state_final(job.state)) {
+            return ngx_http_async_result(r, &job);
+        }
+
+        return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, &job,
+                                        ngx_http_async_job_retry_after(&job));
+    }
+
+    return ngx_http_async_document(r, &job);
+}
+
+
+/* unknown, malformed and not there are one and the same to a client */
+
+static ngx_http_async_resource_e
+ngx_http_async_resource(ngx_http_request_t *r, async_id_t *id)
+{
+    u_char                    *p;
+    size_t                     len;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->uri.len < clcf->name.len + ASYNC_ID_TEXT) {
+        return NGX_HTTP_ASYNC_NOTHING;
+    }
+
+    p = r->uri.data + clcf->name.len;
+    len = r->uri.len - clcf->name.len - ASYNC_ID_TEXT;
+
+    if (!async_id_parse(id, (char *) p, ASYNC_ID_TEXT)) {
+        return NGX_HTTP_ASYNC_NOTHING;
+    }
+
+    p += ASYNC_ID_TEXT;
+
+    if (len == 0) {
+        return NGX_HTTP_ASYNC_DOCUMENT;
+    }
+
+    if (len == sizeof("/result") - 1
+        && ngx_memcmp(p, "/result", sizeof("/result") - 1) == 0)
+    {
+        return NGX_HTTP_ASYNC_RESULT;
+    }
+
+    return NGX_HTTP_ASYNC_NOTHING;
+}
+
+
+static ngx_int_t
+ngx_http_async_other_method(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    static ngx_str_t  allow = ngx_string("GET, HEAD, OPTIONS");
+
+    if (ngx_http_async_add_header(r, "Allow", &allow) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r->method != NGX_HTTP_OPTIONS) {
+        return ngx_http_async_reply_problem(r,
+                   ASYNC_PROBLEM_METHOD_NOT_ALLOWED,
+                   "A job can be read with GET and HEAD.", NULL, 0);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    r->headers_out.status = NGX_HTTP_NO_CONTENT;
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
+}
+
+
+static ngx_int_t
+ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
+{
+    time_t  retry_after;
+
+    static ngx_str_t  no_cache = ngx_string("no-cache");
+
+    if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    retry_after = async_state_final(job->state)
+                  ? 0 : ngx_http_async_job_retry_after(job);
+
+    return ngx_http_async_reply_job(r, NGX_HTTP_OK, job, retry_after);
+}
+
+
+/* what its location said when the job was accepted */
+
+static time_t
+ngx_http_async_job_retry_after(async_job_t *job)
+{
+    async_policy_t  policy;
+
+    if (async_view_policy(ngx_http_async_view(), job->policy, &policy)
+        != ASYNC_OK || policy.retry_after == 0)
+    {
+        return 5;
+    }
+
+    return policy.retry_after;
+}

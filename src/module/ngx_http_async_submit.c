@@ -1,0 +1,578 @@
+
+/*
+ * A request becomes a job: decide in the precontent phase, read the body in
+ * the content phase, build the job, hand it to the group commit, answer 202
+ * when it is on disk.
+ */
+
+#include "ngx_http_async_module.h"
+
+#include <sys/random.h>
+
+
+#define NGX_HTTP_ASYNC_POOL      4096
+#define NGX_HTTP_ASYNC_URI_MAX   256
+#define NGX_HTTP_ASYNC_URL_MAX   512          /* of a status prefix */
+
+
+static ngx_uint_t ngx_http_async_wanted(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf);
+static ngx_uint_t ngx_http_async_bypassed(ngx_http_request_t *r,
+    ngx_array_t *bypass);
+static ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
+static void ngx_http_async_body_read(ngx_http_request_t *r);
+static ngx_http_async_op_t *ngx_http_async_create_op(ngx_http_request_t *r,
+    ngx_http_async_mark_t *mark);
+static ngx_int_t ngx_http_async_build_job(ngx_http_request_t *r,
+    ngx_http_async_mark_t *mark, ngx_http_async_op_t *op);
+static ngx_int_t ngx_http_async_status_prefix(ngx_http_request_t *r,
+    ngx_http_async_op_t *op);
+static ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);
+static void ngx_http_async_body_taken(ngx_http_async_op_t *op);
+static void ngx_http_async_store_op(ngx_http_async_op_t *op);
+static void ngx_http_async_answer(ngx_http_async_op_t *op);
+static ngx_int_t ngx_http_async_accepted(ngx_http_request_t *r,
+    ngx_http_async_op_t *op);
+static ngx_int_t ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
+    const async_id_t *id);
+static void ngx_http_async_forget(void *data);
+
+
+/* what a client must not send is off before anyone can forward it */
+
+ngx_int_t
+ngx_http_async_preaccess(ngx_http_request_t *r)
+{
+    ngx_http_async_mark_t      *mark;
+    ngx_http_async_loc_conf_t  *alcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_async_is_private(r)) {
+        mark = ngx_http_async_get_mark(r);
+
+        return ngx_http_async_passed(r, mark) ? NGX_OK : NGX_DECLINED;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    if (alcf->mode == NGX_HTTP_ASYNC_OFF) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_async_strip(r) == NGX_OK
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/*
+ * Access control, limits and redirects are behind us.  NGX_OK goes on to the
+ * content phase and our handler, past try_files and mirror, which do their
+ * work at the replay.
+ */
+
+ngx_int_t
+ngx_http_async_precontent(ngx_http_request_t *r)
+{
+    ngx_http_async_mark_t      *mark;
+    ngx_http_async_loc_conf_t  *alcf;
+    ngx_http_async_srv_conf_t  *ascf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_async_is_private(r)) {
+        ngx_http_async_replay_content(r, ngx_http_async_get_mark(r));
+        return NGX_DECLINED;
+    }
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
+
+    if (!ascf->async || r->error_page) {
+        return NGX_DECLINED;
+    }
+
+    mark = ngx_http_async_make_mark(r);
+    if (mark == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    if (mark->npassed == NGX_HTTP_ASYNC_PASSED_MAX) {
+        return NGX_DECLINED;
+    }
+
+    mark->passed[mark->npassed++] = ascf->key ^ alcf->key;
+
+    if (mark->phase != NGX_HTTP_ASYNC_PLAIN
+        || !ngx_http_async_wanted(r, alcf))
+    {
+        return NGX_DECLINED;
+    }
+
+    mark->phase = NGX_HTTP_ASYNC_SUBMIT;
+    r->content_handler = ngx_http_async_submit;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_async_wanted(ngx_http_request_t *r, ngx_http_async_loc_conf_t *alcf)
+{
+    ngx_str_t        *method;
+    ngx_uint_t        i;
+    ngx_table_elt_t  *type;
+
+    if (alcf->mode == NGX_HTTP_ASYNC_OFF || alcf->endpoint
+        || r->headers_in.upgrade)
+    {
+        return 0;
+    }
+
+    method = alcf->methods->elts;
+
+    for (i = 0; i < alcf->methods->nelts; i++) {
+        if (method[i].len == r->method_name.len
+            && ngx_memcmp(method[i].data, r->method_name.data, method[i].len)
+               == 0)
+        {
+            break;
+        }
+    }
+
+    if (i == alcf->methods->nelts) {
+        return 0;
+    }
+
+    type = r->headers_in.content_type;
+
+    if (type && type->value.len >= 16
+        && ngx_strncasecmp(type->value.data, (u_char *) "application/grpc", 16)
+           == 0
+        && (type->value.len == 16 || type->value.data[16] == '+'
+            || type->value.data[16] == ';'))
+    {
+        return 0;
+    }
+
+    return !ngx_http_async_bypassed(r, alcf->bypass);
+}
+
+
+static ngx_uint_t
+ngx_http_async_bypassed(ngx_http_request_t *r, ngx_array_t *bypass)
+{
+    ngx_str_t                  value;
+    ngx_uint_t                 i;
+    ngx_http_complex_value_t  *cv;
+
+    cv = bypass ? bypass->elts : NULL;
+
+    for (i = 0; bypass && i < bypass->nelts; i++) {
+
+        if (ngx_http_complex_value(r, &cv[i], &value) != NGX_OK) {
+            return 1;
+        }
+
+        if (value.len && (value.len != 1 || value.data[0] != '0')) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_async_submit(ngx_http_request_t *r)
+{
+    ngx_int_t    rc;
+    const char  *error;
+
+    error = ngx_http_async_store_error();
+
+    if (error) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "submit refused, the store cannot be used: %s", error);
+
+        return ngx_http_async_refused(r, ASYNC_UNAVAILABLE, NULL);
+    }
+
+    /* a file that keeps its name can be moved into the spool */
+
+    r->request_body_in_persistent_file = 1;
+    r->request_body_in_clean_file = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_async_body_read);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_async_body_read(ngx_http_request_t *r)
+{
+    ngx_int_t               rc;
+    ngx_http_async_op_t    *op;
+    ngx_http_async_mark_t  *mark;
+
+    mark = ngx_http_async_get_mark(r);
+
+    op = ngx_http_async_create_op(r, mark);
+    if (op == NULL) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    /* from here on the op's handler answers and frees */
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    rc = ngx_http_async_build_job(r, mark, op);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_async_take_body(r, op, ngx_http_async_body_taken);
+    }
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        op->rc = ASYNC_NO_SPACE;
+        ngx_http_async_answer(op);
+        return;
+    }
+
+    ngx_http_async_store_op(op);
+}
+
+
+static ngx_http_async_op_t *
+ngx_http_async_create_op(ngx_http_request_t *r, ngx_http_async_mark_t *mark)
+{
+    ngx_pool_t           *pool;
+    ngx_http_cleanup_t   *cln;
+    ngx_http_async_op_t  *op;
+
+    pool = ngx_create_pool(NGX_HTTP_ASYNC_POOL, ngx_cycle->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    op = ngx_pcalloc(pool, sizeof(ngx_http_async_op_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (op == NULL || cln == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    op->pool = pool;
+    op->request = r;
+    op->handler = ngx_http_async_answer;
+    op->fd = NGX_INVALID_FILE;
+
+    cln->handler = ngx_http_async_forget;
+    cln->data = op;
+    op->cleanup = cln;
+
+    return op;
+}
+
+
+/* the request is gone; its job is not */
+
+static void
+ngx_http_async_forget(void *data)
+{
+    ngx_http_async_op_t *op = data;
+
+    op->request = NULL;
+    op->cleanup = NULL;
+}
+
+
+static ngx_int_t
+ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
+    ngx_http_async_op_t *op)
+{
+    u_char                     *p;
+    int64_t                     now;
+    ngx_str_t                   method, uri;
+    async_job_t                *job;
+    ngx_http_async_loc_conf_t  *alcf;
+    ngx_http_async_srv_conf_t  *ascf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
+
+    now = ngx_http_async_now();
+    job = &op->job;
+
+    if (ngx_http_async_make_id(&job->id, now) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    method = r->method_name;
+    uri = r->unparsed_uri;
+    uri.len = ngx_min(uri.len, NGX_HTTP_ASYNC_URI_MAX);
+    method.len = ngx_min(method.len, NGX_HTTP_ASYNC_URI_MAX);
+
+    method.data = ngx_pstrdup(op->pool, &method);
+    uri.data = ngx_pstrdup(op->pool, &uri);
+
+    if (method.data == NULL || uri.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    job->state = ASYNC_STATE_QUEUED;
+    job->priority = ASYNC_PRIORITY;
+    job->percent = ASYNC_NO_PERCENT;
+    job->attempts_max = 1;
+    job->created = now;
+    job->server = ascf->key;
+    job->queue.data = (char *) alcf->queue.data;
+    job->queue.len = alcf->queue.len;
+    job->method.data = (char *) method.data;
+    job->method.len = method.len;
+    job->uri.data = (char *) uri.data;
+    job->uri.len = uri.len;
+
+    ngx_memcpy(job->policy, alcf->policy, ASYNC_POLICY_KEY);
+
+    /* as proxy_next_upstream sees it */
+
+    if (!(r->method & (NGX_HTTP_POST|NGX_HTTP_PATCH|NGX_HTTP_LOCK))) {
+        job->flags |= ASYNC_JOB_REPEATABLE;
+    }
+
+    op->retry_after = alcf->retry_after;
+
+    op->event.type = ASYNC_EVENT_SUBMITTED;
+    op->event.job = job;
+    op->event.id = job->id;
+    op->event.by.data = "client";
+    op->event.by.len = sizeof("client") - 1;
+
+    if (ngx_http_async_status_prefix(r, op) != NGX_OK
+        || ngx_http_async_take_head(r, alcf, op) != NGX_OK
+        || ngx_http_async_take_capture(r, alcf, mark, op) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(r->pool, ASYNC_ID_TEXT);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    async_id_format((char *) p, &job->id);
+
+    mark->id.data = p;
+    mark->id.len = ASYNC_ID_TEXT;
+    mark->queue = alcf->queue;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
+{
+    ngx_str_t                   prefix;
+    ngx_http_async_loc_conf_t  *alcf;
+    ngx_http_async_srv_conf_t  *ascf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    if (alcf->status_uri == NULL) {
+        ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
+        prefix = *(ngx_str_t *) ascf->statuses.elts;
+
+    } else if (ngx_http_complex_value(r, alcf->status_uri, &prefix)
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (prefix.len == 0 || prefix.len > NGX_HTTP_ASYNC_URL_MAX) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "\"async_status_uri\" gave %uz bytes, 1 to %d are "
+                      "possible", prefix.len, NGX_HTTP_ASYNC_URL_MAX);
+        return NGX_ERROR;
+    }
+
+    op->job.status_prefix.len = prefix.len;
+    op->job.status_prefix.data = (char *) ngx_pstrdup(op->pool, &prefix);
+
+    return op->job.status_prefix.data ? NGX_OK : NGX_ERROR;
+}
+
+
+/* a system call for each id would cost more than the id: take many at once */
+
+static ngx_int_t
+ngx_http_async_make_id(async_id_t *id, int64_t now)
+{
+    static uint8_t  random[ASYNC_ID_RANDOM * 25];
+    static size_t   left;
+    static pid_t    pid;
+
+    if (left == 0 || pid != ngx_pid) {
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+            return NGX_ERROR;
+        }
+
+        left = sizeof(random);
+        pid = ngx_pid;
+    }
+
+    left -= ASYNC_ID_RANDOM;
+    async_id_make(id, now, random + left);
+    ngx_memzero(random + left, ASYNC_ID_RANDOM);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_async_body_taken(ngx_http_async_op_t *op)
+{
+    if (op->rc != ASYNC_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "async_store: the body of a submit was not stored: %s",
+                      op->error.text);
+        ngx_http_async_answer(op);
+        return;
+    }
+
+    ngx_http_async_store_op(op);
+}
+
+
+static void
+ngx_http_async_store_op(ngx_http_async_op_t *op)
+{
+    if (op->body && op->job.request.where == ASYNC_BODY_CHUNKS) {
+        op->event.payload.body.data = (char *) op->body;
+        op->event.payload.body.len = op->length;
+    }
+
+    ngx_http_async_commit(op);
+}
+
+
+static void
+ngx_http_async_answer(ngx_http_async_op_t *op)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = op->request;
+
+    if (r) {
+        c = r->connection;
+        ngx_http_set_log_request(c->log, r);
+
+        op->cleanup->handler = NULL;
+        ngx_http_async_forget(op);
+
+        if (op->rc == ASYNC_OK) {
+            rc = ngx_http_async_accepted(r, op);
+
+        } else {
+            rc = ngx_http_async_refused(r, op->rc,
+                                        op->rc == ASYNC_UNKNOWN ? &op->job.id
+                                                                : NULL);
+        }
+
+        ngx_http_finalize_request(r, rc);
+        ngx_http_run_posted_requests(c);
+    }
+
+    if (!op->in_flight) {
+        ngx_http_async_drop_body(op);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    value.len = op->job.status_prefix.len + ASYNC_ID_TEXT;
+    value.data = ngx_pnalloc(r->pool, value.len);
+    if (value.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_cpymem(value.data, op->job.status_prefix.data,
+                   op->job.status_prefix.len);
+    async_id_format((char *) p, &op->job.id);
+
+    ngx_http_async_get_mark(r)->stored = 1;
+
+    ngx_http_clear_location(r);
+
+    r->headers_out.location = ngx_http_async_add_header(r, "Location", &value);
+
+    if (r->headers_out.location == NULL
+        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, &op->job,
+                                    op->retry_after);
+}
+
+
+static ngx_int_t
+ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
+    const async_id_t *id)
+{
+    switch (rc) {
+
+    case ASYNC_QUEUE_FULL:
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_QUEUE_FULL,
+                   "Too many jobs wait in this queue.", NULL, 0);
+
+    case ASYNC_STORE_FULL:
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_FULL,
+                   "The store has no room for another job.", NULL, 0);
+
+    case ASYNC_UNKNOWN:
+        return ngx_http_async_reply_problem(r,
+                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "Whether the job was stored is not known.", id, 1);
+
+    default:
+        return ngx_http_async_reply_problem(r,
+                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "The job could not be stored in time.", NULL, 0);
+    }
+}
+
+
+void
+ngx_http_async_free(ngx_http_async_op_t *op)
+{
+    ngx_destroy_pool(op->pool);
+}
