@@ -179,11 +179,13 @@ unit: $(unit_plain) $(unit_asan)
 
 $(unit_plain): $(build)/unit/%: t/unit/%.c $(build)/unit/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(incs_unit) -MMD -MP -MF $@.d -o $@ $^ -lcmocka $(libs)
+	$(CC) $(cflags) $(incs_unit) -MMD -MP -MF $@.d -o $@ \
+	    $(filter %.c %.a,$^) -lcmocka $(libs)
 
 $(unit_asan): $(build)/unit-asan/%: t/unit/%.c $(build)/unit-asan/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(asan) $(incs_unit) -MMD -MP -MF $@.d -o $@ $^ -lcmocka $(libs)
+	$(CC) $(asan) $(incs_unit) -MMD -MP -MF $@.d -o $@ \
+	    $(filter %.c %.a,$^) -lcmocka $(libs)
 
 $(build)/unit/lib.a: $(call objects,$(shared) $(worker))
 $(build)/unit-asan/lib.a: $(call unit_obj,$(shared) $(worker))
@@ -201,7 +203,7 @@ $(build)/unit-asan/obj/%.o: src/%.c $(build)/stamp/flags
 # what is run
 
 lint:
-	t/lib/lint.sh
+	t/lib/lint.pl
 
 demo:
 	@t/lib/packages.sh build demo
