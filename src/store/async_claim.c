@@ -1,0 +1,446 @@
+/*
+ * Which jobs run next.  First those whose time has come go to their queues;
+ * then the queues take turns, so that none starves, and within one the order
+ * of its rows in ready is the order of its jobs.
+ */
+
+#include <string.h>
+
+#include "async_work.h"
+
+
+/*
+ * Rows that one claim may look at without handing out a job: what is left,
+ * is left to the next claim, so that no transaction grows long.
+ */
+#define ASYNC_CLAIM_SCAN  512
+
+typedef struct {
+    async_work_t           *work;
+    async_claim_request_t  *request;
+    unsigned                left;       /* of ASYNC_CLAIM_SCAN */
+} async_claimer_t;
+
+
+static void async_claim_due(async_claimer_t *claimer);
+static bool async_claim_wake(async_claimer_t *claimer, const MDB_val *row);
+static void async_claim_queues(async_claimer_t *claimer);
+static bool async_claim_next(async_work_t *work, async_key_t *turn,
+    unsigned *rounds);
+static bool async_claim_first(async_work_t *work, const async_key_t *queue,
+    MDB_val *row);
+static bool async_claim_one(async_claimer_t *claimer,
+    const async_key_t *queue);
+static bool async_claim_job(async_claimer_t *claimer, const MDB_val *row,
+    bool *claimed);
+static bool async_claim_skipped(const async_claim_request_t *request,
+    uint64_t server);
+static void async_claim_park(async_claimer_t *claimer,
+    const async_job_t *job);
+static async_rc_t async_claim_start(async_claimer_t *claimer,
+    async_job_t *job);
+static void async_claim_aside(async_work_t *work, async_db_t db,
+    const MDB_val *row);
+static bool async_claim_room(async_work_t *work, const async_key_t *queue);
+static bool async_claim_left(async_work_t *work);
+static async_str_t async_claim_name(const async_key_t *queue);
+
+
+async_rc_t
+async_claim_run(async_work_t *work, async_claim_request_t *request)
+{
+    MDB_val          row;
+    async_key_t      key;
+    async_claimer_t  claimer;
+
+    claimer.work = work;
+    claimer.request = request;
+    claimer.left = ASYNC_CLAIM_SCAN;
+
+    request->n = 0;
+    request->next_due = 0;
+    request->more = false;
+
+    async_claim_due(&claimer);
+
+    /* what runs now will want to store a result */
+
+    if (async_quota_allows(work->store, work->spooled, 0,
+                           ASYNC_QUOTA_REST))
+    {
+        async_claim_queues(&claimer);
+    }
+
+    async_key_timer(&key, ASYNC_TIMER_DUE, 0, &(async_id_t) { { 0 } });
+
+    if (async_work_seek(work, &key, &row) && row.mv_size == key.len
+        && *(uint8_t *) row.mv_data == ASYNC_TIMER_DUE)
+    {
+        request->next_due = (int64_t) async_get_be64(
+                                          (uint8_t *) row.mv_data + 1);
+    }
+
+    return work->fault;
+}
+
+
+/* --- those whose time has come --- */
+
+static void
+async_claim_due(async_claimer_t *claimer)
+{
+    MDB_val        row;
+    async_key_t    key;
+    async_work_t  *work;
+
+    work = claimer->work;
+
+    async_key_timer(&key, ASYNC_TIMER_DUE, 0, &(async_id_t) { { 0 } });
+
+    while (async_work_seek(work, &key, &row)) {
+
+        if (row.mv_size != key.len
+            || *(uint8_t *) row.mv_data != ASYNC_TIMER_DUE
+            || (int64_t) async_get_be64((uint8_t *) row.mv_data + 1)
+               > work->now)
+        {
+            return;
+        }
+
+        if (claimer->left == 0) {
+            claimer->request->more = true;
+            return;
+        }
+
+        claimer->left--;
+
+        if (!async_claim_wake(claimer, &row)) {
+            async_claim_aside(work, ASYNC_DB_TIMERS, &row);
+        }
+    }
+}
+
+
+/* false if the row names no job that waits for it */
+
+static bool
+async_claim_wake(async_claimer_t *claimer, const MDB_val *row)
+{
+    uint8_t        buf[ASYNC_JOB_MAX];
+    async_id_t     id;
+    async_job_t    job;
+    async_key_t    key;
+    async_event_t  event;
+
+    async_key_id(row, &id);
+
+    if (async_work_job(claimer->work, &id, &job, buf) != ASYNC_OK) {
+        return false;
+    }
+
+    async_key_place(&key, &job, 0);
+
+    if (key.db != ASYNC_DB_TIMERS || key.len != row->mv_size
+        || memcmp(key.bytes, row->mv_data, key.len) != 0)
+    {
+        return false;
+    }
+
+    memset(&event, 0, sizeof(async_event_t));
+
+    event.type = ASYNC_EVENT_DUE;
+    event.id = id;
+    event.by = (async_str_t) async_str("worker");
+
+    return async_event_move(claimer->work, &event, &job) == ASYNC_OK;
+}
+
+
+/*
+ * An index row without a sound job behind it would stand in the way for
+ * ever.  The row goes, the record stays, and a check tells of it.
+ */
+
+static void
+async_claim_aside(async_work_t *work, async_db_t db, const MDB_val *row)
+{
+    async_str_t     queue;
+    async_tally_t  *tally;
+
+    if (db == ASYNC_DB_READY) {
+        queue.data = (const char *) row->mv_data + 1;
+        queue.len = *(uint8_t *) row->mv_data;
+
+        tally = async_work_tally(work, queue);
+
+        if (tally != NULL && tally->queued > 0) {
+            tally->queued--;
+            tally->changed = true;
+        }
+    }
+
+    async_work_delete_row(work, db, *row);
+}
+
+
+/* --- the queues in turn --- */
+
+static void
+async_claim_queues(async_claimer_t *claimer)
+{
+    unsigned                rounds;
+    async_key_t            *turn;
+    async_work_t           *work;
+    async_claim_request_t  *request;
+
+    work = claimer->work;
+    request = claimer->request;
+    turn = &work->store->turn;
+    turn->db = ASYNC_DB_READY;
+
+    /* twice round the end without a job, and each queue was asked */
+
+    for (rounds = 0; request->n < request->max; /* void */) {
+
+        if (!async_claim_next(work, turn, &rounds) || rounds == 2) {
+            return;
+        }
+
+        if (async_claim_one(claimer, turn)) {
+            rounds = 0;
+
+        } else if (claimer->left == 0) {
+            request->more = true;
+            return;
+        }
+    }
+
+    request->more = request->more || async_claim_left(work);
+}
+
+
+/* the queue after turn that has ready rows, round the end */
+
+static bool
+async_claim_next(async_work_t *work, async_key_t *turn, unsigned *rounds)
+{
+    size_t       len;
+    MDB_val      row;
+    async_key_t  after;
+
+    after = *turn;
+
+    /* the name with 0xff after it: no row of the queue is as high */
+
+    if (after.len > 0) {
+        after.bytes[after.len++] = 0xff;
+    }
+
+    if (!async_work_seek(work, &after, &row)) {
+        after.len = 0;
+        (*rounds)++;
+
+        if (!async_work_seek(work, &after, &row)) {
+            return false;
+        }
+    }
+
+    len = 1 + (size_t) *(uint8_t *) row.mv_data;
+
+    if (len > row.mv_size || len > 1 + ASYNC_QUEUE_MAX) {
+        work->fault = ASYNC_UNAVAILABLE;
+        return false;
+    }
+
+    memcpy(turn->bytes, row.mv_data, len);
+    turn->len = len;
+
+    return true;
+}
+
+
+/* one job of this queue; false if it has none to give now */
+
+static bool
+async_claim_one(async_claimer_t *claimer, const async_key_t *queue)
+{
+    bool     claimed;
+    MDB_val  row;
+
+    if (!async_claim_room(claimer->work, queue)) {
+        return false;
+    }
+
+    claimed = false;
+
+    while (!claimed && claimer->left > 0
+           && async_claim_first(claimer->work, queue, &row))
+    {
+        if (!async_claim_job(claimer, &row, &claimed)) {
+            async_claim_aside(claimer->work, ASYNC_DB_READY, &row);
+        }
+
+        claimer->left -= claimed ? 0 : 1;
+    }
+
+    return claimed;
+}
+
+
+static bool
+async_claim_first(async_work_t *work, const async_key_t *queue, MDB_val *row)
+{
+    return async_work_seek(work, queue, row)
+           && row->mv_size >= queue->len
+           && memcmp(row->mv_data, queue->bytes, queue->len) == 0;
+}
+
+
+static bool
+async_claim_room(async_work_t *work, const async_key_t *queue)
+{
+    async_tally_t  *tally;
+
+    tally = async_work_tally(work, async_claim_name(queue));
+
+    return tally != NULL && tally->running < tally->concurrency;
+}
+
+
+static async_str_t
+async_claim_name(const async_key_t *queue)
+{
+    async_str_t  name;
+
+    name.data = (const char *) queue->bytes + 1;
+    name.len = queue->len - 1;
+
+    return name;
+}
+
+
+/* false if the row has no sound job behind it */
+
+static bool
+async_claim_job(async_claimer_t *claimer, const MDB_val *row, bool *claimed)
+{
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_id_t   id;
+    async_job_t  job;
+    async_key_t  key;
+
+    async_key_id(row, &id);
+
+    if (async_work_job(claimer->work, &id, &job, buf) != ASYNC_OK) {
+        return false;
+    }
+
+    async_key_place(&key, &job, 0);
+
+    if (!async_key_same_place(row, &key)) {
+        return false;
+    }
+
+    if (async_claim_skipped(claimer->request, job.server)) {
+        async_claim_park(claimer, &job);
+        return true;
+    }
+
+    *claimed = async_claim_start(claimer, &job) == ASYNC_OK;
+
+    return *claimed;
+}
+
+
+static bool
+async_claim_skipped(const async_claim_request_t *request, uint64_t server)
+{
+    unsigned  i;
+
+    for (i = 0; i < request->nskip; i++) {
+        if (request->skip[i] == server) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static void
+async_claim_park(async_claimer_t *claimer, const async_job_t *job)
+{
+    size_t       len;
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_job_t  parked;
+    async_key_t  key;
+
+    parked = *job;
+
+    parked.flags |= ASYNC_JOB_PARKED;
+    parked.due = claimer->request->park_until;
+
+    len = async_job_encode(&parked, buf, sizeof(buf));
+
+    if (len == 0) {
+        return;
+    }
+
+    async_key_job(&key, &job->id);
+    async_work_put(claimer->work, &key, buf, len);
+
+    async_event_place(claimer->work, job, &parked);
+}
+
+
+static async_rc_t
+async_claim_start(async_claimer_t *claimer, async_job_t *job)
+{
+    size_t          len;
+    async_rc_t      rc;
+    async_claim_t  *claim;
+    async_event_t   event;
+
+    memset(&event, 0, sizeof(async_event_t));
+
+    event.type = ASYNC_EVENT_STARTED;
+    event.id = job->id;
+    event.epoch = claimer->request->epoch;
+    event.by = (async_str_t) async_str("worker");
+
+    rc = async_event_move(claimer->work, &event, job);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    claim = &claimer->request->claims[claimer->request->n++];
+
+    async_work_policy(claimer->work, job->policy, &claim->policy);
+
+    len = async_job_encode(job, claim->buf, sizeof(claim->buf));
+
+    return async_job_decode(&claim->job, &job->id, claim->buf, len);
+}
+
+
+/* is there a queue that could give one more? */
+
+static bool
+async_claim_left(async_work_t *work)
+{
+    unsigned     rounds;
+    async_key_t  turn;
+
+    turn = work->store->turn;
+
+    for (rounds = 0; async_claim_next(work, &turn, &rounds) && rounds < 2;
+         /* void */)
+    {
+        if (async_claim_room(work, &turn)) {
+            return true;
+        }
+    }
+
+    return false;
+}

@@ -1,0 +1,228 @@
+/*
+ * Private to src/store: what lies in the LMDB environment, and the handles
+ * on it.  Keys are big-endian, so that bytes sort as numbers do:
+ *
+ *   meta     "store"                                  -> META record
+ *   jobs     id 16                                    -> JOB record
+ *   payload  id 16, kind 1, n 4                       -> up to 4,080 bytes
+ *   ready    length 1, queue, 9 - priority 1,
+ *            queued 8, number 8, id 16                -> nothing
+ *   timers   kind 1, due 8, id 16                     -> nothing
+ *   running  epoch 8, id 16                           -> nothing
+ *   trail    id 16, seq 8                             -> TRAIL record
+ *   feed     number 8                                 -> id 16, seq 8
+ *   bystate  state 1, created 8, id 16                -> nothing
+ *   counts   queue                                    -> COUNT record
+ *   policy   1, key 16 | 2, queue                     -> POLICY | QUEUE record
+ *   stats    name                                     -> COUNT record
+ *
+ * A row of ready, of a job of queue "default" with priority 4 that was queued
+ * at 1795341600000 ms (2026-11-22T10:00:00Z) by feed entry 7:
+ *
+ *   07 64 65 66 61 75 6c 74  05  00 00 01 a2 02 b2 c5 00
+ *   7 "default"              9-4 queued
+ *   00 00 00 00 00 00 00 07  01 92 f3 c1 7a 9b 7c 3e 9d 2f 1b 5e 0c 8a 4d 11
+ *   number                   id
+ *
+ * The number makes jobs of one millisecond first in, first out; the rows of
+ * jobs that come back to their place have 0 and go before the rest of it.
+ * The kind stands before due in timers, unlike in the plan, so that a claim
+ * does not walk over the rows that wait for the sweeper.
+ *
+ * Every job has exactly two index rows, both derived from its record: one in
+ * bystate, and its place, see async_key_place().
+ */
+
+#ifndef ASYNC_DB_H
+#define ASYNC_DB_H
+
+#include <lmdb.h>
+#include <stdatomic.h>
+
+#include "async_apply.h"
+#include "async_door.h"
+#include "async_payload.h"
+
+
+#define ASYNC_SCHEMA         1
+
+/*        symbol    name */
+#define ASYNC_DATABASES(X)                                                   \
+    X(META,    "meta")                                                       \
+    X(JOBS,    "jobs")                                                       \
+    X(PAYLOAD, "payload")                                                    \
+    X(READY,   "ready")                                                      \
+    X(TIMERS,  "timers")                                                     \
+    X(RUNNING, "running")                                                    \
+    X(TRAIL,   "trail")                                                      \
+    X(FEED,    "feed")                                                       \
+    X(BYSTATE, "bystate")                                                    \
+    X(COUNTS,  "counts")                                                     \
+    X(POLICY,  "policy")                                                     \
+    X(STATS,   "stats")
+
+typedef enum {
+#define X(symbol, name)  ASYNC_DB_##symbol,
+    ASYNC_DATABASES(X)
+#undef X
+    ASYNC_DB_MAX
+} async_db_t;
+
+typedef enum {                       /* on disk, part of the key */
+    ASYNC_TIMER_DUE    = 1,          /* scheduled, retrying or parked job */
+    ASYNC_TIMER_EXPIRE = 2           /* result past its retention */
+} async_timer_t;
+
+#define ASYNC_POLICY_OF_LOCATION  1  /* first byte of a key of policy */
+#define ASYNC_POLICY_OF_QUEUE     2
+
+/* what a queue gets that nobody configured */
+#define ASYNC_QUEUE_CONCURRENCY   8
+#define ASYNC_QUEUE_QUEUED        100000
+
+
+/* a key with its database; the longest is a row of ready */
+typedef struct {
+    async_db_t  db;
+    size_t      len;
+    uint8_t     bytes[1 + ASYNC_QUEUE_MAX + 1 + 8 + 8 + 16];
+} async_key_t;
+
+void async_key_meta(async_key_t *key);
+void async_key_job(async_key_t *key, const async_id_t *id);
+void async_key_payload(async_key_t *key, const async_id_t *id,
+    async_payload_kind_t kind, uint32_t n);
+void async_key_trail(async_key_t *key, const async_id_t *id, uint64_t seq);
+void async_key_feed(async_key_t *key, uint64_t number);
+void async_key_count(async_key_t *key, async_str_t queue);
+void async_key_policy(async_key_t *key, const uint8_t *policy);
+void async_key_queue(async_key_t *key, async_str_t queue);
+void async_key_stat(async_key_t *key, const char *name);
+void async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
+    const async_id_t *id);
+void async_key_running(async_key_t *key, uint64_t epoch,
+    const async_id_t *id);
+/* the first bytes of all rows of a queue in ready */
+void async_key_ready(async_key_t *key, async_str_t queue);
+
+/* the job's row in bystate */
+void async_key_state(async_key_t *key, const async_job_t *job);
+/*
+ * The job's other row: in ready if it waits for its turn, in timers if for a
+ * time or for the sweeper, in running if it runs.  number counts in ready.
+ */
+void async_key_place(async_key_t *key, const async_job_t *job,
+    uint64_t number);
+/* true if both are rows of ready that differ in nothing but the number */
+bool async_key_same_place(const MDB_val *row, const async_key_t *key);
+/* the id that a row of ready, timers, running or bystate ends in */
+void async_key_id(const MDB_val *row, async_id_t *id);
+
+
+typedef struct {
+    uint32_t  schema;
+    uint32_t  lmdb_major;
+    uint32_t  lmdb_minor;
+    uint64_t  epoch;
+    uint64_t  size;                  /* the map that it was last given */
+    char      token[ASYNC_TOKEN];
+} async_meta_t;
+
+#define ASYNC_META_MAX  128
+
+size_t async_meta_encode(const async_meta_t *meta, uint8_t *buf, size_t cap);
+async_rc_t async_meta_decode(async_meta_t *meta, const void *data,
+    size_t len);
+
+/* COUNT records: a queue's figures, or n numbers of stats */
+#define ASYNC_COUNT_MAX  64
+
+size_t async_count_encode(const uint64_t *n, unsigned count, uint8_t *buf,
+    size_t cap);
+async_rc_t async_count_decode(uint64_t *n, unsigned count, const void *data,
+    size_t len);
+
+#define ASYNC_STAT_SPOOLED  "spooled"
+
+
+/* percent of the size at which writes stop */
+#define ASYNC_QUOTA_SUBMIT  90
+#define ASYNC_QUOTA_REST    98
+
+/* what of the quota is used; all behind the door */
+typedef struct {
+    MDB_txn   *txn;                  /* cached, for the list of free pages */
+    int64_t    at;                   /* CLOCK_MONOTONIC ms of the measure */
+    uint64_t   pages;                /* bytes in use when it was made */
+    uint64_t   added;                /* bytes written since */
+    uint64_t   disk;                 /* bytes that the filesystem has left */
+    bool       replaced;             /* our files are no longer there */
+} async_quota_t;
+
+typedef struct async_bell_map_s  async_bell_map_t;
+
+/* the figures and the policy of a queue, for the time of a transaction */
+typedef struct {
+    async_key_t  key;                /* of counts: the bytes are the name */
+    uint64_t     queued;
+    uint64_t     running;
+    uint32_t     concurrency;
+    uint32_t     max_queued;
+    bool         changed;
+} async_tally_t;
+
+struct async_store_s {
+    MDB_env           *env;
+    MDB_dbi            dbi[ASYNC_DB_MAX];
+    char              *path;
+    uint64_t           size;
+    char               token[ASYNC_TOKEN + 1];
+    int                dir_fd;       /* db/ */
+    int                worker_fd;    /* worker.lock, -1 = not held */
+    dev_t              dev[2];       /* data.mdb and lock.mdb as opened */
+    ino_t              ino[2];
+    async_bell_map_t  *bell;
+    int                bell_fd;      /* mapped above */
+    int                ring_fd;      /* unbound socket to ring with */
+    atomic_bool        latched;      /* a commit failed: no more writes */
+    async_door_t       door;
+
+    /* behind the door */
+    async_quota_t      quota;
+    async_tally_t     *tallies;
+    unsigned           ntallies;     /* room */
+    async_key_t        turn;         /* queue that was served last */
+};
+
+struct async_view_s {
+    async_store_t  *store;
+    MDB_txn        *txn;             /* reset between calls */
+};
+
+
+/* the one place where LMDB's errors become ours; err may be NULL */
+async_rc_t async_db_rc(int rc, const char *what, async_error_t *err);
+const char *async_db_name(async_db_t db);
+/* a private word for both sides: ASYNC_OK, ASYNC_NOT_FOUND or an error */
+async_rc_t async_db_get(async_store_t *store, MDB_txn *txn,
+    const async_key_t *key, MDB_val *value);
+int64_t async_monotonic(void);       /* ms */
+
+async_rc_t async_quota_measure(async_store_t *store, async_error_t *err);
+void async_quota_done(async_store_t *store);
+/* pages that are free, as a read transaction sees them; an LMDB code */
+int async_quota_free(MDB_txn *txn, uint64_t *pages);
+/* bytes that are in use by now, as far as we know */
+uint64_t async_quota_used(const async_store_t *store, uint64_t spooled);
+bool async_quota_allows(const async_store_t *store, uint64_t spooled,
+    uint64_t need, unsigned percent);
+
+/* a view's transaction, renewed; async_view_end() resets it */
+async_rc_t async_view_begin(async_view_t *view);
+void async_view_end(async_view_t *view);
+
+async_rc_t async_bell_attach(async_store_t *store, async_error_t *err);
+void async_bell_detach(async_store_t *store);
+
+
+#endif /* ASYNC_DB_H */

@@ -1,0 +1,600 @@
+#include <string.h>
+
+#include "async_work.h"
+
+
+/* what the rows of one event take besides its record and its payload */
+#define ASYNC_EVENT_ROWS  512
+
+
+static bool async_submit_check(const async_job_t *job,
+    const async_payload_t *payload);
+static bool async_body_check(const async_body_t *body, async_str_t bytes);
+static size_t async_event_need(const async_event_t *event,
+    const async_body_t *body);
+static async_rc_t async_event_check(const async_event_t *event);
+static async_rc_t async_event_fence(const async_work_t *work,
+    const async_event_t *event, const async_job_t *job);
+static void async_event_change(async_work_t *work, const async_event_t *event,
+    async_job_t *job);
+static void async_event_end(async_work_t *work, const async_event_t *event,
+    async_job_t *job);
+static size_t async_event_trail(const async_event_t *event,
+    const async_job_t *job, int64_t now, uint8_t *buf, size_t cap);
+static void async_event_log(async_work_t *work, const async_job_t *job,
+    const uint8_t *trail, size_t len);
+static void async_event_payload(async_work_t *work,
+    const async_event_t *event);
+static void async_event_spooled(async_work_t *work, const async_body_t *body);
+static void async_event_tally(async_tally_t *tally, uint8_t state, int by);
+static void async_event_unplace(async_work_t *work, const async_key_t *key);
+static bool async_event_quiet(const async_event_t *event,
+    const async_job_t *before);
+
+
+/* --- submitting --- */
+
+uint8_t *
+async_event_prepare(const async_event_t *event, int64_t now,
+    async_submit_t *submit, uint8_t *buf)
+{
+    async_job_t  job;
+
+    submit->len = 0;
+
+    if (event->job == NULL || !async_submit_check(event->job,
+                                                  &event->payload))
+    {
+        return buf;
+    }
+
+    job = *event->job;
+
+    job.state = (uint8_t) async_state_next(ASYNC_STATE_NONE,
+                                           ASYNC_EVENT_SUBMITTED);
+    job.percent = ASYNC_NO_PERCENT;
+    job.error = ASYNC_JOB_ERROR_NONE;
+    job.flags &= ASYNC_JOB_REPEATABLE;
+    job.result_status = 0;
+    job.attempt = 0;
+    job.deaths = 0;
+    job.epoch = 0;
+    job.seq = 1;
+    job.created = job.created != 0 ? job.created : now;
+    job.queued = now;
+    job.started = 0;
+    job.finished = 0;
+    job.expires = 0;
+    memset(&job.response, 0, sizeof(async_body_t));
+
+    submit->record = buf;
+    submit->len = async_job_encode(&job, buf, ASYNC_JOB_MAX);
+
+    submit->trail = buf + submit->len;
+    submit->trail_len = async_event_trail(event, &job, now, submit->trail,
+                                          ASYNC_TRAIL_MAX);
+
+    submit->need = submit->len + submit->trail_len
+                   + async_event_need(event, &job.request);
+
+    if (submit->trail_len == 0) {
+        submit->len = 0;
+    }
+
+    return submit->trail + submit->trail_len;
+}
+
+
+static bool
+async_submit_check(const async_job_t *job, const async_payload_t *payload)
+{
+    return job->queue.len >= 1
+           && job->queue.len <= ASYNC_QUEUE_MAX
+           && job->priority <= 9
+           && payload->head.len > 0
+           && async_body_check(&job->request, payload->body);
+}
+
+
+/* bytes come along if, and only if, they are to lie in chunks */
+
+static bool
+async_body_check(const async_body_t *body, async_str_t bytes)
+{
+    switch (body->where) {
+
+    case ASYNC_BODY_NONE:
+        return body->len == 0 && bytes.len == 0;
+
+    case ASYNC_BODY_CHUNKS:
+        return body->len == bytes.len && body->len <= ASYNC_CHUNKED_MAX;
+
+    case ASYNC_BODY_SPOOL:
+        return bytes.len == 0;
+
+    default:
+        return false;
+    }
+}
+
+
+static size_t
+async_event_need(const async_event_t *event, const async_body_t *body)
+{
+    return ASYNC_EVENT_ROWS + event->payload.head.len
+           + event->payload.capture.len + event->payload.body.len
+           + (body->where == ASYNC_BODY_SPOOL ? body->len : 0);
+}
+
+
+async_rc_t
+async_event_submit(async_work_t *work, const async_event_t *event,
+    const async_submit_t *submit)
+{
+    async_key_t         key;
+    async_job_t         job;
+    async_tally_t      *tally;
+    const async_job_t  *given;
+
+    if (submit->len == 0) {
+        return ASYNC_INVALID;
+    }
+
+    given = event->job;
+    tally = async_work_tally(work, given->queue);
+
+    if (tally == NULL) {
+        return work->fault;
+    }
+
+    if (tally->queued >= tally->max_queued) {
+        return ASYNC_QUEUE_FULL;
+    }
+
+    if (!async_quota_allows(work->store, work->spooled, submit->need,
+                            ASYNC_QUOTA_SUBMIT))
+    {
+        return ASYNC_STORE_FULL;
+    }
+
+    async_key_job(&key, &given->id);
+
+    if (!async_work_add(work, &key, submit->record, submit->len)) {
+        return ASYNC_INVALID;
+    }
+
+    /* of the record, the keys below want these alone */
+
+    job.id = given->id;
+    job.state = ASYNC_STATE_QUEUED;
+    job.flags = 0;
+    job.priority = given->priority;
+    job.seq = 1;
+    job.created = given->created != 0 ? given->created : work->now;
+    job.queued = work->now;
+    job.queue = given->queue;
+
+    async_event_log(work, &job, submit->trail, submit->trail_len);
+
+    async_key_state(&key, &job);
+    async_work_put(work, &key, "", 0);
+
+    async_key_place(&key, &job, work->feed);
+    async_work_put(work, &key, "", 0);
+
+    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_REQUEST,
+                      event->payload.head);
+    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_CAPTURE,
+                      event->payload.capture);
+    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_REQUEST_BODY,
+                      event->payload.body);
+
+    async_event_tally(tally, job.state, 1);
+    async_event_spooled(work, &given->request);
+
+    work->store->quota.added += submit->need;
+
+    return work->fault;
+}
+
+
+/* --- everything after --- */
+
+async_rc_t
+async_event_apply(async_work_t *work, const async_event_t *event)
+{
+    size_t       need;
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_rc_t   rc;
+    async_job_t  job;
+
+    rc = async_event_check(event);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_work_job(work, &event->id, &job, buf);
+
+    if (rc == ASYNC_OK) {
+        rc = async_event_fence(work, event, &job);
+    }
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    need = async_event_need(event, &event->response);
+
+    if (!async_quota_allows(work->store, work->spooled, need,
+                            ASYNC_QUOTA_REST))
+    {
+        return ASYNC_STORE_FULL;
+    }
+
+    rc = async_event_move(work, event, &job);
+
+    if (rc == ASYNC_OK) {
+        work->store->quota.added += need;
+    }
+
+    return rc;
+}
+
+
+static async_rc_t
+async_event_check(const async_event_t *event)
+{
+    switch (event->type) {
+
+    case ASYNC_EVENT_RELEASED:
+    case ASYNC_EVENT_INTERRUPTED:
+        return ASYNC_OK;
+
+    case ASYNC_EVENT_COMPLETED:
+    case ASYNC_EVENT_FAILED:
+        return event->error < ASYNC_JOB_ERROR_MAX
+               && async_body_check(&event->response, event->payload.body)
+               ? ASYNC_OK : ASYNC_INVALID;
+
+    default:
+        return ASYNC_REFUSED;
+    }
+}
+
+
+/*
+ * Only who claimed the job, and only for the attempt that he was given: he
+ * may have slept while another took over and judged it.
+ */
+
+static async_rc_t
+async_event_fence(const async_work_t *work, const async_event_t *event,
+    const async_job_t *job)
+{
+    if (event->epoch != work->epoch || event->epoch != job->epoch
+        || event->attempt != job->attempt)
+    {
+        return ASYNC_STALE;
+    }
+
+    if (async_state_final(job->state)) {
+        return ASYNC_REFUSED;
+    }
+
+    return job->state == ASYNC_STATE_PROCESSING ? ASYNC_OK : ASYNC_STALE;
+}
+
+
+async_rc_t
+async_event_move(async_work_t *work, const async_event_t *event,
+    async_job_t *job)
+{
+    bool            quiet;
+    size_t          len, trail_len;
+    uint8_t         buf[ASYNC_JOB_MAX], trail[ASYNC_TRAIL_MAX];
+    async_key_t     key;
+    async_job_t     before;
+    async_state_t   state;
+    async_tally_t  *tally;
+
+    before = *job;
+    state = async_state_next(job->state, event->type);
+    quiet = async_event_quiet(event, &before);
+
+    if (state == ASYNC_STATE_NONE) {
+        return ASYNC_REFUSED;
+    }
+
+    tally = async_work_tally(work, job->queue);
+
+    if (tally == NULL) {
+        return work->fault;
+    }
+
+    job->state = (uint8_t) state;
+    job->seq += quiet ? 0 : 1;
+
+    async_event_change(work, event, job);
+
+    len = async_job_encode(job, buf, sizeof(buf));
+    trail_len = async_event_trail(event, job, work->now, trail,
+                                  sizeof(trail));
+
+    if (len == 0 || trail_len == 0) {
+        *job = before;
+        return ASYNC_INVALID;
+    }
+
+    async_key_job(&key, &job->id);
+    async_work_put(work, &key, buf, len);
+
+    if (!quiet) {
+        async_event_log(work, job, trail, trail_len);
+    }
+
+    async_event_place(work, &before, job);
+    async_event_payload(work, event);
+    async_event_spooled(work, &event->response);
+
+    async_event_tally(tally, before.state, -1);
+    async_event_tally(tally, job->state, 1);
+
+    return work->fault;
+}
+
+
+/* back from a parking place: nobody outside saw it leave */
+
+static bool
+async_event_quiet(const async_event_t *event, const async_job_t *before)
+{
+    return event->type == ASYNC_EVENT_DUE
+           && (before->flags & ASYNC_JOB_PARKED);
+}
+
+
+static void
+async_event_change(async_work_t *work, const async_event_t *event,
+    async_job_t *job)
+{
+    switch (event->type) {
+
+    case ASYNC_EVENT_STARTED:
+        job->epoch = event->epoch;
+        job->attempt++;
+        job->started = work->now;
+        job->percent = ASYNC_NO_PERCENT;
+        memset(&job->message, 0, sizeof(async_str_t));
+        break;
+
+    case ASYNC_EVENT_RELEASED:
+        job->attempt -= job->attempt > 0 ? 1 : 0;
+        job->started = 0;
+
+        if (event->due > work->now) {
+            job->flags |= ASYNC_JOB_PARKED;
+            job->due = event->due;
+        }
+
+        break;
+
+    case ASYNC_EVENT_INTERRUPTED:
+        job->deaths++;
+        break;
+
+    case ASYNC_EVENT_DUE:
+        if (job->flags & ASYNC_JOB_PARKED) {
+            job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
+
+        } else {
+            job->queued = work->now;
+        }
+
+        break;
+
+    case ASYNC_EVENT_COMPLETED:
+    case ASYNC_EVENT_FAILED:
+        async_event_end(work, event, job);
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+static void
+async_event_end(async_work_t *work, const async_event_t *event,
+    async_job_t *job)
+{
+    bool            completed;
+    uint64_t        kept;
+    async_policy_t  policy;
+
+    completed = event->type == ASYNC_EVENT_COMPLETED;
+
+    async_work_policy(work, job->policy, &policy);
+
+    kept = completed ? policy.retain_result : policy.retain_failed;
+
+    job->finished = work->now;
+    job->expires = work->now + (int64_t) kept;
+    job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
+    job->error = completed ? ASYNC_JOB_ERROR_NONE : event->error;
+    job->response = event->response;
+    job->result_status = event->response.where != ASYNC_BODY_NONE
+                         || completed ? event->status : 0;
+    job->resource = event->resource;
+    job->detail = event->detail;
+}
+
+
+static size_t
+async_event_trail(const async_event_t *event, const async_job_t *job,
+    int64_t now, uint8_t *buf, size_t cap)
+{
+    async_trail_t  trail;
+
+    trail.event = (uint8_t) event->type;
+    trail.state = job->state;
+    trail.error = event->error;
+    trail.status = event->status;
+    trail.attempt = job->attempt;
+    trail.at = now;
+    trail.duration = event->duration;
+    trail.by = event->by;
+
+    return async_trail_encode(&trail, buf, cap);
+}
+
+
+/* the history line of job->seq, and the word of it to those who watch */
+
+static void
+async_event_log(async_work_t *work, const async_job_t *job,
+    const uint8_t *trail, size_t len)
+{
+    uint8_t      value[sizeof(async_id_t) + 8];
+    async_key_t  key;
+
+    async_key_trail(&key, &job->id, job->seq);
+    async_work_put(work, &key, trail, len);
+
+    memcpy(value, &job->id, sizeof(async_id_t));
+    async_put_be64(value + sizeof(async_id_t), job->seq);
+
+    work->feed++;
+    work->fed++;
+
+    async_key_feed(&key, work->feed);
+    async_work_put(work, &key, value, sizeof(value));
+}
+
+
+static void
+async_event_payload(async_work_t *work, const async_event_t *event)
+{
+    async_work_chunks(work, &event->id, ASYNC_PAYLOAD_RESPONSE,
+                      event->payload.head);
+    async_work_chunks(work, &event->id, ASYNC_PAYLOAD_RESPONSE_BODY,
+                      event->payload.body);
+}
+
+
+static void
+async_event_spooled(async_work_t *work, const async_body_t *body)
+{
+    if (body->where == ASYNC_BODY_SPOOL) {
+        work->spooled += body->len;
+        work->spooled_changed = true;
+    }
+}
+
+
+/* --- indices and counts --- */
+
+static void
+async_event_tally(async_tally_t *tally, uint8_t state, int by)
+{
+    uint64_t  *n;
+
+    switch ((async_state_t) state) {
+
+    case ASYNC_STATE_QUEUED:
+    case ASYNC_STATE_SCHEDULED:
+    case ASYNC_STATE_RETRYING:
+        n = &tally->queued;
+        break;
+
+    case ASYNC_STATE_PROCESSING:
+        n = &tally->running;
+        break;
+
+    default:
+        return;
+    }
+
+    if (by > 0) {
+        (*n)++;
+
+    } else if (*n > 0) {
+        (*n)--;
+    }
+
+    tally->changed = true;
+}
+
+
+void
+async_event_place(async_work_t *work, const async_job_t *before,
+    const async_job_t *after)
+{
+    uint64_t     number;
+    async_key_t  old, new;
+
+    async_key_state(&old, before);
+    async_key_state(&new, after);
+
+    if (before->state != after->state) {
+        async_work_delete(work, &old);
+        async_work_put(work, &new, "", 0);
+    }
+
+    /* who comes back goes before those that were queued in the same ms */
+
+    number = before->queued != after->queued ? work->feed : 0;
+
+    async_key_place(&old, before, 0);
+    async_key_place(&new, after, number);
+
+    async_event_unplace(work, &old);
+    async_work_put(work, &new, "", 0);
+}
+
+
+static void
+async_event_unplace(async_work_t *work, const async_key_t *key)
+{
+    int          rc;
+    MDB_val      row, v;
+    MDB_cursor  *cursor;
+
+    if (key->db != ASYNC_DB_READY) {
+        async_work_delete(work, key);
+        return;
+    }
+
+    /* the number in the row is not in the record: look for it */
+
+    if (work->fault != ASYNC_OK
+        || mdb_cursor_open(work->txn, work->store->dbi[key->db], &cursor)
+           != MDB_SUCCESS)
+    {
+        return;
+    }
+
+    row.mv_size = key->len;
+    row.mv_data = (void *) key->bytes;
+
+    rc = mdb_cursor_get(cursor, &row, &v, MDB_SET_RANGE);
+
+    while (rc == MDB_SUCCESS && !async_key_same_place(&row, key)) {
+
+        if (row.mv_size != key->len
+            || memcmp(row.mv_data, key->bytes,
+                      key->len - sizeof(async_id_t) - 8) != 0)
+        {
+            rc = MDB_NOTFOUND;
+            break;
+        }
+
+        rc = mdb_cursor_get(cursor, &row, &v, MDB_NEXT);
+    }
+
+    if (rc == MDB_SUCCESS) {
+        async_work_delete_row(work, key->db, row);
+    }
+
+    mdb_cursor_close(cursor);
+}

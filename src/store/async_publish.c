@@ -1,0 +1,139 @@
+/*
+ * What nginx.conf said.  Every start of every nginx worker comes by here, so
+ * the common case, that all of it is known, only reads.
+ */
+
+#include <openssl/sha.h>
+#include <string.h>
+
+#include "async_work.h"
+
+
+static bool async_publish_known(async_store_t *store, MDB_txn *txn,
+    const async_policy_t *policies, unsigned npolicies,
+    const async_queue_t *queues, unsigned nqueues);
+static bool async_queue_known(const async_queue_t *queue,
+    const MDB_val *stored);
+
+
+void
+async_policy_key(uint8_t key[ASYNC_POLICY_KEY], const async_policy_t *policy)
+{
+    size_t   len;
+    uint8_t  buf[ASYNC_POLICY_MAX], digest[SHA256_DIGEST_LENGTH];
+
+    len = async_policy_encode(policy, buf, sizeof(buf));
+
+    (void) SHA256(buf, len, digest);
+    memcpy(key, digest, ASYNC_POLICY_KEY);
+}
+
+
+async_rc_t
+async_store_publish(async_store_t *store, const async_policy_t *policies,
+    unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
+    async_error_t *err)
+{
+    int           rc;
+    bool          known;
+    MDB_txn      *txn;
+    MDB_val       v;
+    size_t        len;
+    uint8_t       buf[ASYNC_POLICY_MAX], digest[ASYNC_POLICY_KEY];
+    unsigned      i;
+    async_rc_t    result;
+    async_key_t   key;
+    async_work_t  work;
+
+    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+
+    if (rc != MDB_SUCCESS) {
+        return async_db_rc(rc, "read the store", err);
+    }
+
+    known = async_publish_known(store, txn, policies, npolicies, queues,
+                                nqueues);
+    mdb_txn_abort(txn);
+
+    if (known) {
+        return ASYNC_OK;
+    }
+
+    result = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
+
+    if (result != ASYNC_OK) {
+        return result;
+    }
+
+    for (i = 0; i < npolicies; i++) {
+        async_policy_key(digest, &policies[i]);
+        async_key_policy(&key, digest);
+
+        len = async_policy_encode(&policies[i], buf, sizeof(buf));
+        async_work_put(&work, &key, buf, len);
+    }
+
+    for (i = 0; i < nqueues; i++) {
+        async_key_queue(&key, queues[i].name);
+
+        if (async_work_get(&work, &key, &v) == ASYNC_OK
+            && async_queue_known(&queues[i], &v))
+        {
+            continue;
+        }
+
+        len = async_queue_encode(&queues[i], buf, sizeof(buf));
+        async_work_put(&work, &key, buf, len);
+    }
+
+    return async_work_commit(&work, err);
+}
+
+
+static bool
+async_publish_known(async_store_t *store, MDB_txn *txn,
+    const async_policy_t *policies, unsigned npolicies,
+    const async_queue_t *queues, unsigned nqueues)
+{
+    MDB_val         v;
+    uint8_t         digest[ASYNC_POLICY_KEY];
+    unsigned        i;
+    async_key_t     key;
+    async_policy_t  policy;
+
+    for (i = 0; i < npolicies; i++) {
+        async_policy_key(digest, &policies[i]);
+        async_key_policy(&key, digest);
+
+        if (async_db_get(store, txn, &key, &v) != ASYNC_OK
+            || async_policy_decode(&policy, v.mv_data, v.mv_size) != ASYNC_OK)
+        {
+            return false;
+        }
+    }
+
+    for (i = 0; i < nqueues; i++) {
+        async_key_queue(&key, queues[i].name);
+
+        if (async_db_get(store, txn, &key, &v) != ASYNC_OK
+            || !async_queue_known(&queues[i], &v))
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* the newest start of nginx wins */
+
+static bool
+async_queue_known(const async_queue_t *queue, const MDB_val *stored)
+{
+    async_queue_t  old;
+
+    return async_queue_decode(&old, stored->mv_data, stored->mv_size)
+               == ASYNC_OK
+           && old.loaded >= queue->loaded;
+}

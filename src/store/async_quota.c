@@ -1,0 +1,196 @@
+/*
+ * How full the store is: pages in use plus accounted spool bytes, against
+ * the size that it was given.  The list of free pages is summed at most once
+ * a second; in between, what we write ourselves is added.
+ */
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "async_db.h"
+
+
+#define ASYNC_QUOTA_EVERY    1000               /* ms */
+
+/*
+ * What must be left on the disk besides: a commit that meets its end cannot
+ * be told from one that failed halfway, so we stay away from it.
+ */
+#define ASYNC_QUOTA_DISK_SUBMIT  (16u << 20)
+#define ASYNC_QUOTA_DISK_REST    (4u << 20)
+
+
+static async_rc_t async_quota_pages(async_store_t *store, async_error_t *err);
+static void async_quota_files(async_store_t *store);
+
+
+async_rc_t
+async_quota_measure(async_store_t *store, async_error_t *err)
+{
+    int64_t         now;
+    async_rc_t      rc;
+    async_quota_t  *quota;
+    struct statvfs  st;
+
+    quota = &store->quota;
+    now = async_monotonic();
+
+    if (quota->txn == NULL || now - quota->at >= ASYNC_QUOTA_EVERY) {
+
+        rc = async_quota_pages(store, err);
+
+        if (rc != ASYNC_OK) {
+            return rc;
+        }
+
+        quota->disk = UINT64_MAX;
+
+        if (fstatvfs(store->dir_fd, &st) == 0) {
+            quota->disk = (uint64_t) st.f_bavail * st.f_frsize;
+        }
+
+        async_quota_files(store);
+
+        quota->at = now;
+        quota->added = 0;
+    }
+
+    if (quota->replaced) {
+        async_error_set(err, "data.mdb or lock.mdb in \"%s/db\" was replaced "
+                        "or removed; restart all that use the store",
+                        store->path);
+        return ASYNC_UNAVAILABLE;
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_quota_pages(async_store_t *store, async_error_t *err)
+{
+    int             rc;
+    uint64_t        unused;
+    MDB_stat        st;
+    MDB_envinfo     info;
+    async_quota_t  *quota;
+
+    quota = &store->quota;
+
+    if (quota->txn != NULL) {
+        rc = mdb_txn_renew(quota->txn);
+
+    } else {
+        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &quota->txn);
+    }
+
+    if (rc != MDB_SUCCESS) {
+        return async_db_rc(rc, "read the store", err);
+    }
+
+    rc = async_quota_free(quota->txn, &unused);
+
+    mdb_txn_reset(quota->txn);
+
+    if (rc == MDB_SUCCESS) {
+        rc = mdb_env_info(store->env, &info);
+    }
+
+    if (rc == MDB_SUCCESS) {
+        rc = mdb_env_stat(store->env, &st);
+    }
+
+    if (rc != MDB_SUCCESS) {
+        return async_db_rc(rc, "measure the store", err);
+    }
+
+    quota->pages = (info.me_last_pgno + 1 - unused) * st.ms_psize;
+
+    return ASYNC_OK;
+}
+
+
+/*
+ * Database 0 is LMDB's list of free pages: each row begins with the number
+ * of pages that it names.  LMDB shows it to read transactions only.
+ */
+
+int
+async_quota_free(MDB_txn *txn, uint64_t *pages)
+{
+    int          rc;
+    MDB_val      k, v;
+    MDB_cursor  *cursor;
+
+    *pages = 0;
+
+    rc = mdb_cursor_open(txn, 0, &cursor);
+
+    if (rc != MDB_SUCCESS) {
+        return rc;
+    }
+
+    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == MDB_SUCCESS) {
+        *pages += *(size_t *) v.mv_data;
+    }
+
+    mdb_cursor_close(cursor);
+
+    return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
+}
+
+
+/*
+ * Writing on into files that others no longer find would lose what was
+ * promised.
+ */
+
+static void
+async_quota_files(async_store_t *store)
+{
+    int                       i;
+    struct stat               st;
+    static const char *const  names[2] = { "data.mdb", "lock.mdb" };
+
+    store->quota.replaced = false;
+
+    for (i = 0; i < 2; i++) {
+        if (fstatat(store->dir_fd, names[i], &st, 0) == -1
+            || st.st_dev != store->dev[i] || st.st_ino != store->ino[i])
+        {
+            store->quota.replaced = true;
+        }
+    }
+}
+
+
+void
+async_quota_done(async_store_t *store)
+{
+    if (store->quota.txn != NULL) {
+        mdb_txn_abort(store->quota.txn);
+        store->quota.txn = NULL;
+    }
+}
+
+
+uint64_t
+async_quota_used(const async_store_t *store, uint64_t spooled)
+{
+    return store->quota.pages + store->quota.added + spooled;
+}
+
+
+bool
+async_quota_allows(const async_store_t *store, uint64_t spooled,
+    uint64_t need, unsigned percent)
+{
+    uint64_t  disk;
+
+    disk = percent <= ASYNC_QUOTA_SUBMIT ? ASYNC_QUOTA_DISK_SUBMIT
+                                         : ASYNC_QUOTA_DISK_REST;
+
+    return async_quota_used(store, spooled) + need
+               <= store->size / 100 * percent
+           && store->quota.disk >= need + disk;
+}

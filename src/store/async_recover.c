@@ -1,0 +1,197 @@
+/*
+ * Who is the worker, and what becomes of the jobs that another left running.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "async_work.h"
+
+
+#define ASYNC_DEATHS_MAX  3
+
+
+static void async_recover_rows(async_work_t *work, unsigned max,
+    bool *left);
+static void async_recover_job(async_work_t *work, const async_key_t *row);
+
+
+bool
+async_store_lock_worker(async_store_t *store, async_error_t *err)
+{
+    int  fd;
+
+    if (store->worker_fd != -1) {
+        return true;
+    }
+
+    fd = openat(store->dir_fd, "worker.lock",
+                O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW, 0600);
+
+    if (fd == -1) {
+        async_error_set(err, "cannot open db/worker.lock of the store: %s",
+                        strerror(errno));
+        return false;
+    }
+
+    if (async_door_flock(fd, LOCK_EX, 0) != ASYNC_OK) {
+        async_error_set(err, "another worker is running on this store");
+        close(fd);
+        return false;
+    }
+
+    store->worker_fd = fd;
+
+    return true;
+}
+
+
+async_rc_t
+async_store_take_over(async_store_t *store, uint64_t *epoch,
+    async_error_t *err)
+{
+    MDB_val       v;
+    uint8_t       buf[ASYNC_META_MAX];
+    async_rc_t    rc;
+    async_key_t   key;
+    async_meta_t  meta;
+    async_work_t  work;
+
+    if (store->worker_fd == -1) {
+        async_error_set(err, "only who holds worker.lock may take over");
+        return ASYNC_INVALID;
+    }
+
+    rc = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    async_key_meta(&key);
+
+    if (async_work_get(&work, &key, &v) == ASYNC_OK
+        && async_meta_decode(&meta, v.mv_data, v.mv_size) == ASYNC_OK)
+    {
+        meta.epoch++;
+        async_work_put(&work, &key, buf,
+                       async_meta_encode(&meta, buf, sizeof(buf)));
+    }
+
+    rc = async_work_commit(&work, err);
+
+    if (rc == ASYNC_OK) {
+        *epoch = meta.epoch;
+    }
+
+    return rc;
+}
+
+
+async_rc_t
+async_store_recover(async_store_t *store, uint64_t epoch, int64_t now,
+    unsigned max, bool *left, async_error_t *err)
+{
+    async_rc_t    rc;
+    async_work_t  work;
+
+    *left = false;
+
+    rc = async_work_begin(&work, store, now, ASYNC_DOOR_WAIT, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    if (work.epoch != epoch) {
+        async_work_abort(&work);
+        async_error_set(err, "another worker took over");
+        return ASYNC_STALE;
+    }
+
+    async_recover_rows(&work, max, left);
+
+    return async_work_commit(&work, err);
+}
+
+
+static void
+async_recover_rows(async_work_t *work, unsigned max, bool *left)
+{
+    MDB_val      row;
+    async_key_t  key, first;
+
+    async_key_running(&first, 0, &(async_id_t) { { 0 } });
+
+    key = first;
+
+    while (async_work_seek(work, &first, &row)
+           && row.mv_size == key.len
+           && async_get_be64(row.mv_data) < work->epoch)
+    {
+        if (max-- == 0) {
+            *left = true;
+            break;
+        }
+
+        memcpy(key.bytes, row.mv_data, key.len);
+
+        async_recover_job(work, &key);
+
+        /* a row that no sound job stands behind is still there */
+
+        async_work_delete(work, &key);
+    }
+}
+
+
+static void
+async_recover_job(async_work_t *work, const async_key_t *row)
+{
+    MDB_val        k;
+    uint8_t        buf[ASYNC_JOB_MAX];
+    async_job_t    job;
+    async_key_t    place;
+    async_event_t  event;
+
+    memset(&event, 0, sizeof(async_event_t));
+
+    k.mv_size = row->len;
+    k.mv_data = (void *) row->bytes;
+
+    async_key_id(&k, &event.id);
+
+    if (async_work_job(work, &event.id, &job, buf) != ASYNC_OK) {
+        return;
+    }
+
+    async_key_place(&place, &job, 0);
+
+    if (place.db != row->db || memcmp(place.bytes, row->bytes, row->len) != 0)
+    {
+        return;
+    }
+
+    event.by = (async_str_t) async_str("worker");
+
+    if (job.deaths + 1 < ASYNC_DEATHS_MAX
+        && (job.flags & ASYNC_JOB_REPEATABLE))
+    {
+        event.type = ASYNC_EVENT_INTERRUPTED;
+
+    } else {
+        event.type = ASYNC_EVENT_FAILED;
+        event.error = ASYNC_JOB_ERROR_OUTCOME_UNKNOWN;
+        event.detail = job.deaths + 1 < ASYNC_DEATHS_MAX
+            ? (async_str_t) async_str("The worker stopped while the request "
+                                      "was on its way.")
+            : (async_str_t) async_str("The worker stopped three times while "
+                                      "this job was running.");
+        job.deaths++;
+    }
+
+    (void) async_event_move(work, &event, &job);
+}

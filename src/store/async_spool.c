@@ -1,0 +1,405 @@
+/*
+ * Bodies too large for the map, as files.  What a committed event names must
+ * survive a power cut: hence both syncs, before the event is applied.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "async_db.h"
+
+
+#define ASYNC_SPOOL_BUFFER  (256 * 1024)
+#define ASYNC_SPOOL_TMP     ".tmp"
+
+
+static bool async_spool_start(async_spool_t *spool,
+    const async_store_t *store, const async_id_t *id,
+    async_payload_kind_t kind, async_error_t *err);
+static void async_spool_tmp(const async_spool_t *spool, char *path);
+static async_rc_t async_spool_open(async_spool_t *spool,
+    async_error_t *err);
+static async_rc_t async_spool_take(async_spool_t *spool, const char *path,
+    async_error_t *err);
+static async_rc_t async_spool_copy(async_spool_t *spool, int fd, bool write,
+    async_error_t *err);
+static async_rc_t async_spool_copy_path(async_spool_t *spool,
+    const char *path, async_error_t *err);
+static bool async_spool_sync_folder(const async_spool_t *spool);
+static async_rc_t async_spool_error(const async_spool_t *spool,
+    const char *what, async_error_t *err);
+
+
+bool
+async_spool_path(const async_store_t *store, const async_id_t *id,
+    async_payload_kind_t kind, char *buf, size_t cap)
+{
+    int   n;
+    char  text[ASYNC_ID_TEXT];
+
+    (void) async_id_format(text, id);
+
+    n = snprintf(buf, cap, "%s/spool/%.*s.%s", store->path, ASYNC_ID_TEXT,
+                 text, kind == ASYNC_PAYLOAD_REQUEST_BODY ? "req" : "res");
+
+    return n > 0 && (size_t) n < cap;
+}
+
+
+async_rc_t
+async_spool_create(async_spool_t *spool, async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, async_error_t *err)
+{
+    if (!async_spool_start(spool, store, id, kind, err)) {
+        return ASYNC_INVALID;
+    }
+
+    return async_spool_open(spool, err);
+}
+
+
+static bool
+async_spool_start(async_spool_t *spool, const async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, async_error_t *err)
+{
+    spool->fd = -1;
+    spool->len = 0;
+    spool->crc = 0;
+
+    if (kind != ASYNC_PAYLOAD_REQUEST_BODY
+        && kind != ASYNC_PAYLOAD_RESPONSE_BODY)
+    {
+        async_error_set(err, "only bodies are spooled");
+        return false;
+    }
+
+    if (!async_spool_path(store, id, kind, spool->path,
+                          sizeof(spool->path) - sizeof(ASYNC_SPOOL_TMP)))
+    {
+        async_error_set(err, "the path of the store is too long");
+        return false;
+    }
+
+    return true;
+}
+
+
+static void
+async_spool_tmp(const async_spool_t *spool, char *path)
+{
+    size_t  len;
+
+    len = strlen(spool->path);
+
+    memcpy(path, spool->path, len);
+    memcpy(path + len, ASYNC_SPOOL_TMP, sizeof(ASYNC_SPOOL_TMP));
+}
+
+
+static async_rc_t
+async_spool_open(async_spool_t *spool, async_error_t *err)
+{
+    char  tmp[sizeof(spool->path)];
+
+    async_spool_tmp(spool, tmp);
+
+    /* one that is there was left by an attempt that died */
+
+    if (unlink(tmp) == -1 && errno != ENOENT) {
+        return async_spool_error(spool, "remove what is left of", err);
+    }
+
+    spool->fd = open(tmp, O_RDWR|O_APPEND|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW,
+                     0600);
+
+    return spool->fd != -1 ? ASYNC_OK
+                           : async_spool_error(spool, "create", err);
+}
+
+
+async_rc_t
+async_spool_write(async_spool_t *spool, const void *data, size_t len,
+    async_error_t *err)
+{
+    ssize_t         n;
+    const uint8_t  *p;
+
+    if (spool->fd == -1) {
+        async_error_set(err, "the spool file is not open");
+        return ASYNC_INVALID;
+    }
+
+    for (p = data; len > 0; p += n, len -= (size_t) n) {
+
+        n = write(spool->fd, p, len);
+
+        if (n == -1 && errno == EINTR) {
+            n = 0;
+            continue;
+        }
+
+        if (n == -1) {
+            return async_spool_error(spool, "write to", err);
+        }
+
+        spool->crc = async_crc32c(spool->crc, p, (size_t) n);
+        spool->len += (uint64_t) n;
+    }
+
+    return ASYNC_OK;
+}
+
+
+async_rc_t
+async_spool_adopt(async_spool_t *spool, async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, const char *path, int fd,
+    async_error_t *err)
+{
+    async_rc_t  rc;
+
+    if (!async_spool_start(spool, store, id, kind, err)) {
+        return ASYNC_INVALID;
+    }
+
+    if (path != NULL) {
+        rc = async_spool_take(spool, path, err);
+
+    } else {
+        rc = async_spool_open(spool, err);
+
+        if (rc == ASYNC_OK) {
+            rc = async_spool_copy(spool, fd, true, err);
+        }
+    }
+
+    if (rc != ASYNC_OK) {
+        async_spool_abandon(spool);
+    }
+
+    return rc;
+}
+
+
+static async_rc_t
+async_spool_take(async_spool_t *spool, const char *path, async_error_t *err)
+{
+    char         tmp[sizeof(spool->path)];
+    struct stat  st;
+
+    async_spool_tmp(spool, tmp);
+
+    if (rename(path, tmp) == -1) {
+        return errno == EXDEV ? async_spool_copy_path(spool, path, err)
+                              : async_spool_error(spool, "take over", err);
+    }
+
+    spool->fd = open(tmp, O_RDWR|O_APPEND|O_CLOEXEC|O_NOFOLLOW);
+
+    if (spool->fd == -1 || fstat(spool->fd, &st) == -1
+        || !S_ISREG(st.st_mode) || fchmod(spool->fd, 0600) == -1)
+    {
+        return async_spool_error(spool, "take over", err);
+    }
+
+    return async_spool_copy(spool, spool->fd, false, err);
+}
+
+
+static async_rc_t
+async_spool_copy_path(async_spool_t *spool, const char *path,
+    async_error_t *err)
+{
+    int         fd;
+    async_rc_t  rc;
+
+    fd = open(path, O_RDONLY|O_CLOEXEC|O_NOFOLLOW);
+
+    if (fd == -1) {
+        return async_spool_error(spool, "read what becomes", err);
+    }
+
+    rc = async_spool_open(spool, err);
+
+    if (rc == ASYNC_OK) {
+        rc = async_spool_copy(spool, fd, true, err);
+    }
+
+    close(fd);
+
+    if (rc == ASYNC_OK) {
+        (void) unlink(path);
+    }
+
+    return rc;
+}
+
+
+/* reads fd from its beginning, for the checksum and, if write, the bytes */
+
+static async_rc_t
+async_spool_copy(async_spool_t *spool, int fd, bool write, async_error_t *err)
+{
+    off_t       offset;
+    ssize_t     n;
+    uint8_t    *buf;
+    async_rc_t  rc;
+
+    buf = malloc(ASYNC_SPOOL_BUFFER);
+
+    if (buf == NULL) {
+        async_error_set(err, "no memory to copy a body");
+        return ASYNC_NO_SPACE;
+    }
+
+    rc = ASYNC_OK;
+
+    for (offset = 0; rc == ASYNC_OK; offset += n) {
+
+        n = pread(fd, buf, ASYNC_SPOOL_BUFFER, offset);
+
+        if (n == -1 && errno == EINTR) {
+            n = 0;
+            continue;
+        }
+
+        if (n == -1) {
+            rc = async_spool_error(spool, "read what becomes", err);
+            break;
+        }
+
+        if (n == 0) {
+            break;
+        }
+
+        if (write) {
+            rc = async_spool_write(spool, buf, (size_t) n, err);
+
+        } else {
+            spool->crc = async_crc32c(spool->crc, buf, (size_t) n);
+            spool->len += (uint64_t) n;
+        }
+    }
+
+    free(buf);
+
+    return rc;
+}
+
+
+async_rc_t
+async_spool_finish(async_spool_t *spool, async_body_t *body,
+    async_error_t *err)
+{
+    char        tmp[sizeof(spool->path)];
+    async_rc_t  rc;
+
+    if (spool->fd == -1) {
+        async_error_set(err, "the spool file is not open");
+        return ASYNC_INVALID;
+    }
+
+    async_spool_tmp(spool, tmp);
+
+    rc = ASYNC_OK;
+
+    if (fsync(spool->fd) == -1) {
+        rc = async_spool_error(spool, "sync", err);
+
+    } else if (rename(tmp, spool->path) == -1) {
+        rc = async_spool_error(spool, "rename", err);
+
+    } else if (!async_spool_sync_folder(spool)) {
+        rc = async_spool_error(spool, "sync the folder of", err);
+        (void) unlink(spool->path);
+    }
+
+    if (rc != ASYNC_OK) {
+        async_spool_abandon(spool);
+        return rc;
+    }
+
+    close(spool->fd);
+    spool->fd = -1;
+
+    body->where = ASYNC_BODY_SPOOL;
+    body->len = spool->len;
+    body->crc = spool->crc;
+
+    return ASYNC_OK;
+}
+
+
+static bool
+async_spool_sync_folder(const async_spool_t *spool)
+{
+    int    fd;
+    bool   done;
+    char   path[sizeof(spool->path)];
+    char  *slash;
+
+    memcpy(path, spool->path, sizeof(path));
+
+    slash = strrchr(path, '/');
+    *slash = '\0';
+
+    fd = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return false;
+    }
+
+    done = fsync(fd) == 0;
+    close(fd);
+
+    return done;
+}
+
+
+void
+async_spool_abandon(async_spool_t *spool)
+{
+    char  tmp[sizeof(spool->path)];
+
+    if (spool->fd == -1) {
+        return;
+    }
+
+    async_spool_tmp(spool, tmp);
+    (void) unlink(tmp);
+
+    close(spool->fd);
+    spool->fd = -1;
+}
+
+
+void
+async_spool_remove(async_store_t *store, const async_id_t *id,
+    async_payload_kind_t kind)
+{
+    char  path[sizeof(((async_spool_t *) 0)->path)];
+
+    if (async_spool_path(store, id, kind, path, sizeof(path))) {
+        (void) unlink(path);
+    }
+}
+
+
+static async_rc_t
+async_spool_error(const async_spool_t *spool, const char *what,
+    async_error_t *err)
+{
+    int  error;
+
+    error = errno;
+
+    async_error_set(err, "cannot %s the spool file \"%.150s\": %s", what,
+                    spool->path, strerror(error));
+
+    return error == ENOSPC || error == EDQUOT ? ASYNC_STORE_FULL
+                                              : ASYNC_UNAVAILABLE;
+}

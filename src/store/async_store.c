@@ -1,0 +1,632 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "async_db.h"
+
+
+#define ASYNC_STORE_SIZE      (64ull << 30)
+#define ASYNC_STORE_DATABASES 16
+
+typedef struct {
+    unsigned     magic;              /* statfs(2), f_type */
+    const char  *name;
+} async_filesystem_t;
+
+/* mmap and robust locks over these do not hold what LMDB needs */
+
+static const async_filesystem_t  async_filesystems[] = {
+    { 0x00006969, "NFS"  },
+    { 0xFF534D42, "CIFS" },
+    { 0xFE534D42, "SMB"  },
+    { 0x0000517B, "SMB"  },
+    { 0x01021997, "9p"   },
+    { 0x65735546, "FUSE" }
+};
+
+
+static async_rc_t async_store_folder(int parent, const char *path,
+    const char *name, mode_t mode, unsigned uid, unsigned gid,
+    async_error_t *err);
+static async_rc_t async_store_root(const char *path, int *fd,
+    async_error_t *err);
+static async_rc_t async_store_begin(async_store_t *store,
+    const async_store_options_t *options, async_error_t *err);
+static async_rc_t async_store_dir(async_store_t *store,
+    const async_store_options_t *options, bool *fresh, async_error_t *err);
+static async_rc_t async_store_filesystem(int fd, async_error_t *err);
+static async_rc_t async_store_env(async_store_t *store,
+    const async_store_options_t *options, bool fresh, async_error_t *err);
+static async_rc_t async_store_files(async_store_t *store,
+    async_error_t *err);
+static async_rc_t async_store_databases(async_store_t *store,
+    const async_store_options_t *options, async_error_t *err);
+static async_rc_t async_store_handles(async_store_t *store, MDB_txn *txn,
+    bool create, async_error_t *err);
+static async_rc_t async_store_meta(async_store_t *store, MDB_txn *txn,
+    const async_store_options_t *options, async_error_t *err);
+static async_rc_t async_store_meta_new(async_meta_t *meta, uint64_t size,
+    async_error_t *err);
+static async_rc_t async_store_meta_judge(const async_meta_t *meta,
+    async_error_t *err);
+
+
+/* --- folders --- */
+
+async_rc_t
+async_store_prepare(const char *path, unsigned uid, unsigned gid,
+    async_error_t *err)
+{
+    int         fd;
+    async_rc_t  rc;
+
+    rc = async_store_root(path, &fd, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_store_folder(fd, path, "db", 0700, uid, gid, err);
+
+    if (rc == ASYNC_OK) {
+        rc = async_store_folder(fd, path, "spool", 0700, uid, gid, err);
+    }
+
+    if (rc == ASYNC_OK) {
+        rc = async_store_folder(fd, path, "run", 0755, 0, 0, err);
+    }
+
+    close(fd);
+
+    return rc;
+}
+
+
+/*
+ * The folder itself: made by us it is root's; one that was there is left as
+ * it is, but must not let others swap the names in it, since root goes on to
+ * work with them.
+ */
+
+static async_rc_t
+async_store_root(const char *path, int *fd, async_error_t *err)
+{
+    bool         made;
+    struct stat  st;
+
+    made = mkdir(path, 0755) == 0;
+
+    if (!made && errno != EEXIST) {
+        async_error_set(err, "cannot make the folder \"%s\": %s", path,
+                        strerror(errno));
+        return ASYNC_UNAVAILABLE;
+    }
+
+    *fd = open(path, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (*fd == -1) {
+        async_error_set(err, "cannot open the folder \"%s\": %s", path,
+                        errno == ELOOP || errno == ENOTDIR
+                        ? "it is a file or a symbolic link; name the folder "
+                          "itself" : strerror(errno));
+        return ASYNC_UNAVAILABLE;
+    }
+
+    if (made) {
+        (void) fchmod(*fd, 0755);               /* whatever the umask is */
+    }
+
+    if (fstat(*fd, &st) == 0
+        && geteuid() == 0 && (st.st_uid != 0 || (st.st_mode & 022)))
+    {
+        async_error_set(err, "\"%s\" can be changed by others than root; use "
+                        "a folder that only root may write to", path);
+        close(*fd);
+        return ASYNC_UNAVAILABLE;
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_store_folder(int parent, const char *path, const char *name,
+    mode_t mode, unsigned uid, unsigned gid, async_error_t *err)
+{
+    int          fd;
+    bool         done;
+    struct stat  st;
+
+    if (mkdirat(parent, name, 0700) == -1 && errno != EEXIST) {
+        async_error_set(err, "cannot make the folder \"%s/%s\": %s", path,
+                        name, strerror(errno));
+        return ASYNC_UNAVAILABLE;
+    }
+
+    fd = openat(parent, name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    /* only what differs: a caller who may not change it may still use it */
+
+    done = fd != -1
+           && fstat(fd, &st) == 0
+           && (geteuid() != 0 || (st.st_uid == uid && st.st_gid == gid)
+               || fchown(fd, uid, gid) == 0)
+           && ((st.st_mode & 07777) == mode || fchmod(fd, mode) == 0);
+
+    if (!done) {
+        async_error_set(err, "cannot use the folder \"%s/%s\": %s", path,
+                        name, strerror(errno));
+    }
+
+    if (fd != -1) {
+        close(fd);
+    }
+
+    return done ? ASYNC_OK : ASYNC_UNAVAILABLE;
+}
+
+
+/* --- opening --- */
+
+async_rc_t
+async_store_open(async_store_t **out, const async_store_options_t *options,
+    async_error_t *err)
+{
+    async_rc_t      rc;
+    async_store_t  *store;
+
+    *out = NULL;
+
+    if (options->size != 0 && options->size < ASYNC_STORE_SIZE_MIN) {
+        async_error_set(err, "the size of a store is at least 16m");
+        return ASYNC_INVALID;
+    }
+
+    store = calloc(1, sizeof(async_store_t));
+
+    if (store == NULL) {
+        async_error_set(err, "no memory for the store");
+        return ASYNC_NO_SPACE;
+    }
+
+    store->dir_fd = -1;
+    store->worker_fd = -1;
+    store->bell_fd = -1;
+    store->ring_fd = -1;
+    store->door.fd = -1;
+
+    rc = async_store_begin(store, options, err);
+
+    if (rc != ASYNC_OK) {
+        async_store_close(store);
+        return rc;
+    }
+
+    *out = store;
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_store_begin(async_store_t *store, const async_store_options_t *options,
+    async_error_t *err)
+{
+    bool        fresh;
+    async_rc_t  rc;
+
+    store->path = strdup(options->path);
+
+    if (store->path == NULL) {
+        return ASYNC_NO_SPACE;
+    }
+
+    rc = async_store_dir(store, options, &fresh, err);
+
+    if (rc == ASYNC_OK) {
+        rc = async_door_open(&store->door, store->dir_fd, err);
+    }
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    /*
+     * All of it behind the door, although LMDB has locks of its own for it:
+     * nobody can wait for those with a limit.
+     */
+
+    rc = async_door_lock(&store->door, ASYNC_DOOR_WAIT, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_store_env(store, options, fresh, err);
+
+    if (rc == ASYNC_OK) {
+        rc = async_store_databases(store, options, err);
+    }
+
+    async_door_unlock(&store->door);
+
+    return rc == ASYNC_OK ? async_bell_attach(store, err) : rc;
+}
+
+
+static async_rc_t
+async_store_dir(async_store_t *store, const async_store_options_t *options,
+    bool *fresh, async_error_t *err)
+{
+    int   fd;
+    bool  db;
+
+    fd = open(store->path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    db = fd != -1;
+
+    if (db) {
+        store->dir_fd = openat(fd, "db", O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+        close(fd);
+    }
+
+    if (store->dir_fd == -1) {
+        async_error_set(err, "cannot open the folder \"%s%s\": %s",
+                        store->path, db ? "/db" : "", strerror(errno));
+        return errno == ENOENT ? ASYNC_NOT_FOUND : ASYNC_UNAVAILABLE;
+    }
+
+    *fresh = faccessat(store->dir_fd, "data.mdb", F_OK, 0) == -1
+             && errno == ENOENT;
+
+    /* LMDB would make the file even for a look */
+
+    if (*fresh && !options->create) {
+        async_error_set(err, "there is no store in \"%s\" yet", store->path);
+        return ASYNC_NOT_FOUND;
+    }
+
+    return async_store_filesystem(store->dir_fd, err);
+}
+
+
+static async_rc_t
+async_store_filesystem(int fd, async_error_t *err)
+{
+    size_t         i;
+    struct statfs  st;
+
+    if (fstatfs(fd, &st) == -1) {
+        async_error_set(err, "cannot tell the filesystem of the store: %s",
+                        strerror(errno));
+        return ASYNC_UNAVAILABLE;
+    }
+
+    for (i = 0; i < sizeof(async_filesystems) / sizeof(async_filesystems[0]);
+         i++)
+    {
+        if ((unsigned) st.f_type == async_filesystems[i].magic) {
+            async_error_set(err, "the store must be on a local disk, not on "
+                            "%s", async_filesystems[i].name);
+            return ASYNC_UNAVAILABLE;
+        }
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_store_env(async_store_t *store, const async_store_options_t *options,
+    bool fresh, async_error_t *err)
+{
+    int          rc, fd;
+    char         path[64];
+    MDB_envinfo  info;
+
+    /* by descriptor: what was checked is what is opened */
+
+    (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", store->dir_fd);
+
+    rc = mdb_env_create(&store->env);
+
+    if (rc != MDB_SUCCESS) {
+        return async_db_rc(rc, "open the store", err);
+    }
+
+    store->size = options->size;
+
+    if (store->size == 0 && fresh) {
+        store->size = ASYNC_STORE_SIZE;
+    }
+
+    mdb_env_set_maxdbs(store->env, ASYNC_STORE_DATABASES);
+    mdb_env_set_maxreaders(store->env, ASYNC_STORE_READERS);
+
+    /* without a size LMDB takes the largest that it was ever given */
+
+    if (store->size != 0) {
+        rc = mdb_env_set_mapsize(store->env, store->size);
+    }
+
+    if (rc == MDB_SUCCESS) {
+        rc = mdb_env_open(store->env, path,
+                          MDB_NOTLS | (options->relaxed ? MDB_NOMETASYNC : 0),
+                          0600);
+    }
+
+    if (rc != MDB_SUCCESS) {
+        return async_db_rc(rc, "open the store", err);
+    }
+
+    /* the one descriptor that LMDB leaves open across an exec */
+
+    if (mdb_env_get_fd(store->env, &fd) == MDB_SUCCESS) {
+        (void) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+
+    if (store->size == 0 && mdb_env_info(store->env, &info) == MDB_SUCCESS) {
+        store->size = info.me_mapsize;
+    }
+
+    return async_store_files(store, err);
+}
+
+
+static async_rc_t
+async_store_files(async_store_t *store, async_error_t *err)
+{
+    int                       i;
+    struct stat               st;
+    static const char *const  names[2] = { "data.mdb", "lock.mdb" };
+
+    for (i = 0; i < 2; i++) {
+
+        if (fstatat(store->dir_fd, names[i], &st, AT_SYMLINK_NOFOLLOW)
+            == -1)
+        {
+            async_error_set(err, "cannot look at db/%s of the store: %s",
+                            names[i], strerror(errno));
+            return ASYNC_UNAVAILABLE;
+        }
+
+        store->dev[i] = st.st_dev;
+        store->ino[i] = st.st_ino;
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_store_databases(async_store_t *store,
+    const async_store_options_t *options, async_error_t *err)
+{
+    int         rc;
+    MDB_txn    *txn;
+    async_rc_t  result;
+
+    rc = mdb_txn_begin(store->env, NULL, options->create ? 0 : MDB_RDONLY,
+                       &txn);
+
+    if (rc != MDB_SUCCESS) {
+        return async_db_rc(rc, "read the store", err);
+    }
+
+    result = async_store_handles(store, txn, options->create, err);
+
+    if (result == ASYNC_OK) {
+        result = async_store_meta(store, txn, options, err);
+    }
+
+    if (result != ASYNC_OK) {
+        mdb_txn_abort(txn);
+        return result;
+    }
+
+    /* also after mere reading: only a commit keeps the handles */
+
+    return async_db_rc(mdb_txn_commit(txn), "make the store", err);
+}
+
+
+static async_rc_t
+async_store_handles(async_store_t *store, MDB_txn *txn, bool create,
+    async_error_t *err)
+{
+    int         rc;
+    async_db_t  db;
+
+    for (db = 0; db < ASYNC_DB_MAX; db++) {
+
+        rc = mdb_dbi_open(txn, async_db_name(db), create ? MDB_CREATE : 0,
+                          &store->dbi[db]);
+
+        if (rc == MDB_NOTFOUND) {
+            async_error_set(err, "there is no store in \"%s\" yet",
+                            store->path);
+            return ASYNC_NOT_FOUND;
+        }
+
+        if (rc != MDB_SUCCESS) {
+            return async_db_rc(rc, "open the databases of the store", err);
+        }
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_store_meta(async_store_t *store, MDB_txn *txn,
+    const async_store_options_t *options, async_error_t *err)
+{
+    bool          write;
+    MDB_val       k, v;
+    uint8_t       buf[ASYNC_META_MAX];
+    async_rc_t    rc;
+    async_key_t   key;
+    async_meta_t  meta;
+
+    async_key_meta(&key);
+
+    rc = async_db_get(store, txn, &key, &v);
+    write = rc == ASYNC_NOT_FOUND && options->create;
+
+    if (write) {
+        rc = async_store_meta_new(&meta, store->size, err);
+
+    } else if (rc == ASYNC_OK) {
+        rc = async_meta_decode(&meta, v.mv_data, v.mv_size);
+
+        if (rc == ASYNC_OK) {
+            rc = async_store_meta_judge(&meta, err);
+
+        } else {
+            async_error_set(err, "the record about the store is damaged");
+        }
+    }
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    memcpy(store->token, meta.token, ASYNC_TOKEN);
+
+    if (options->size == 0) {
+        store->size = meta.size;
+
+    } else if (meta.size != store->size) {
+        meta.size = store->size;
+        write = options->create;
+    }
+
+    if (!write) {
+        return ASYNC_OK;
+    }
+
+    k.mv_size = key.len;
+    k.mv_data = key.bytes;
+    v.mv_size = async_meta_encode(&meta, buf, sizeof(buf));
+    v.mv_data = buf;
+
+    return async_db_rc(mdb_put(txn, store->dbi[ASYNC_DB_META], &k, &v, 0),
+                       "make the store", err);
+}
+
+
+static async_rc_t
+async_store_meta_new(async_meta_t *meta, uint64_t size, async_error_t *err)
+{
+    int                i, major, minor, patch;
+    uint8_t            random[ASYNC_TOKEN / 2];
+    static const char  hex[] = "0123456789abcdef";
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t) sizeof(random)) {
+        async_error_set(err, "the kernel gave no random bytes: %s",
+                        strerror(errno));
+        return ASYNC_UNAVAILABLE;
+    }
+
+    (void) mdb_version(&major, &minor, &patch);
+
+    meta->schema = ASYNC_SCHEMA;
+    meta->lmdb_major = (uint32_t) major;
+    meta->lmdb_minor = (uint32_t) minor;
+    meta->epoch = 0;
+    meta->size = size;
+
+    for (i = 0; i < ASYNC_TOKEN; i += 2) {
+        meta->token[i] = hex[random[i / 2] >> 4];
+        meta->token[i + 1] = hex[random[i / 2] & 0x0f];
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_store_meta_judge(const async_meta_t *meta, async_error_t *err)
+{
+    int  major, minor, patch;
+
+    (void) mdb_version(&major, &minor, &patch);
+
+    if (meta->schema != ASYNC_SCHEMA) {
+        async_error_set(err, "the store has schema %u, this program knows %u",
+                        (unsigned) meta->schema, ASYNC_SCHEMA);
+        return ASYNC_UNAVAILABLE;
+    }
+
+    if (meta->lmdb_major != (uint32_t) major
+        || meta->lmdb_minor != (uint32_t) minor)
+    {
+        async_error_set(err, "the store was made with LMDB %u.%u, this is "
+                        "LMDB %d.%d", (unsigned) meta->lmdb_major,
+                        (unsigned) meta->lmdb_minor, major, minor);
+        return ASYNC_UNAVAILABLE;
+    }
+
+    return ASYNC_OK;
+}
+
+
+void
+async_store_close(async_store_t *store)
+{
+    if (store == NULL) {
+        return;
+    }
+
+    async_quota_done(store);
+    async_bell_detach(store);
+
+    if (store->env != NULL) {
+        mdb_env_close(store->env);
+    }
+
+    async_door_close(&store->door);
+
+    if (store->worker_fd != -1) {
+        close(store->worker_fd);
+    }
+
+    if (store->dir_fd != -1) {
+        close(store->dir_fd);
+    }
+
+    free(store->tallies);
+    free(store->path);
+    free(store);
+}
+
+
+/* --- about the store --- */
+
+const char *
+async_store_path(const async_store_t *store)
+{
+    return store->path;
+}
+
+
+const char *
+async_store_token(const async_store_t *store)
+{
+    return store->token;
+}
+
+
+async_rc_t
+async_store_reap_readers(async_store_t *store)
+{
+    int  dead;
+
+    return async_db_rc(mdb_reader_check(store->env, &dead), NULL, NULL);
+}

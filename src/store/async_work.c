@@ -1,0 +1,739 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async_bell.h"
+#include "async_work.h"
+
+
+#define ASYNC_FEED_KEPT   100000
+#define ASYNC_FEED_SLICE  256        /* trimmed at once, besides what came */
+
+
+static async_rc_t async_work_start(async_work_t *work, async_error_t *err);
+static void async_work_epoch(async_work_t *work);
+static void async_work_feed(async_work_t *work);
+static void async_work_spooled(async_work_t *work);
+static void async_work_finish(async_work_t *work);
+static void async_work_trim(async_work_t *work);
+static void async_work_fault(async_work_t *work, int rc);
+static async_rc_t async_work_failed(async_work_t *work, int rc,
+    async_error_t *err);
+static async_tally_t *async_tally_add(async_work_t *work);
+static void async_tally_load(async_work_t *work, async_tally_t *tally);
+static void async_tally_recount(async_work_t *work, async_tally_t *tally,
+    async_db_t db);
+static bool async_tally_owns(async_work_t *work, const async_tally_t *tally,
+    const MDB_val *row);
+
+
+/* --- the transaction --- */
+
+async_rc_t
+async_work_begin(async_work_t *work, async_store_t *store, int64_t now,
+    int64_t wait_ms, async_error_t *err)
+{
+    async_rc_t  rc;
+
+    memset(work, 0, sizeof(async_work_t));
+
+    work->store = store;
+    work->now = now;
+
+    rc = async_door_lock(&store->door, wait_ms > 0 ? wait_ms
+                                                   : ASYNC_DOOR_WAIT, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_work_start(work, err);
+
+    if (rc != ASYNC_OK) {
+        async_door_unlock(&store->door);
+    }
+
+    return rc;
+}
+
+
+static async_rc_t
+async_work_start(async_work_t *work, async_error_t *err)
+{
+    int             rc;
+    async_rc_t      result;
+    async_store_t  *store;
+
+    store = work->store;
+
+    if (atomic_load(&store->latched)) {
+        async_error_set(err, "an earlier write to the store failed; check "
+                        "the disk, then restart");
+        return ASYNC_UNAVAILABLE;
+    }
+
+    result = async_quota_measure(store, err);
+
+    if (result != ASYNC_OK) {
+        return result == ASYNC_CORRUPT ? ASYNC_UNAVAILABLE : result;
+    }
+
+    rc = mdb_txn_begin(store->env, NULL, 0, &work->txn);
+
+    if (rc != MDB_SUCCESS) {
+        (void) async_db_rc(rc, "write to the store", err);
+        return ASYNC_UNAVAILABLE;
+    }
+
+    async_work_epoch(work);
+    async_work_feed(work);
+    async_work_spooled(work);
+
+    if (work->fault != ASYNC_OK) {
+        mdb_txn_abort(work->txn);
+        async_error_set(err, "the store is damaged; run nginx-async check");
+        return ASYNC_UNAVAILABLE;
+    }
+
+    return ASYNC_OK;
+}
+
+
+static void
+async_work_epoch(async_work_t *work)
+{
+    MDB_val       v;
+    async_key_t   key;
+    async_meta_t  meta;
+
+    async_key_meta(&key);
+
+    if (async_work_get(work, &key, &v) != ASYNC_OK
+        || async_meta_decode(&meta, v.mv_data, v.mv_size) != ASYNC_OK)
+    {
+        work->fault = ASYNC_UNAVAILABLE;
+        return;
+    }
+
+    work->epoch = meta.epoch;
+}
+
+
+static void
+async_work_feed(async_work_t *work)
+{
+    int          rc;
+    MDB_val      k, v;
+    MDB_cursor  *cursor;
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[ASYNC_DB_FEED],
+                         &cursor);
+
+    if (rc == MDB_SUCCESS) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+
+        if (rc == MDB_SUCCESS && k.mv_size == 8) {
+            work->feed = async_get_be64(k.mv_data);
+        }
+
+        mdb_cursor_close(cursor);
+    }
+
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
+    }
+}
+
+
+static void
+async_work_spooled(async_work_t *work)
+{
+    MDB_val      v;
+    async_key_t  key;
+
+    async_key_stat(&key, ASYNC_STAT_SPOOLED);
+
+    /* a damaged figure must not stop the store: it starts anew */
+
+    if (async_work_get(work, &key, &v) == ASYNC_OK
+        && async_count_decode(&work->spooled, 1, v.mv_data, v.mv_size)
+           != ASYNC_OK)
+    {
+        work->spooled = 0;
+    }
+}
+
+
+async_rc_t
+async_work_commit(async_work_t *work, async_error_t *err)
+{
+    int             rc;
+    async_rc_t      result;
+    async_store_t  *store;
+
+    store = work->store;
+
+    if (work->fault == ASYNC_OK && work->changed) {
+        async_work_finish(work);
+    }
+
+    if (work->fault != ASYNC_OK || !work->changed) {
+        result = work->fault;
+
+        async_work_abort(work);
+
+        if (result == ASYNC_STORE_FULL) {
+            async_error_set(err, "the store is full");
+
+        } else if (result != ASYNC_OK) {
+            async_error_set(err, "the store is damaged or memory is gone; "
+                            "run nginx-async check");
+        }
+
+        return result;
+    }
+
+    rc = mdb_txn_commit(work->txn);
+    result = rc == MDB_SUCCESS ? ASYNC_OK : async_work_failed(work, rc, err);
+
+    async_door_unlock(&store->door);
+
+    if (result == ASYNC_OK) {
+        async_bell_ring(store);
+    }
+
+    return result;
+}
+
+
+/*
+ * These LMDB reports before it touches the file; after anything else nobody
+ * knows what is on the disk, and going on would build on it.
+ */
+
+static async_rc_t
+async_work_failed(async_work_t *work, int rc, async_error_t *err)
+{
+    switch (rc) {
+
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+        async_error_set(err, "the store is full");
+        return ASYNC_STORE_FULL;
+
+    case ENOMEM:
+    case MDB_BAD_TXN:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+        (void) async_db_rc(rc, "write to the store", err);
+        return ASYNC_UNAVAILABLE;
+
+    default:
+        atomic_store(&work->store->latched, true);
+        (void) async_db_rc(rc, "write to the store", err);
+        return ASYNC_UNKNOWN;
+    }
+}
+
+
+void
+async_work_abort(async_work_t *work)
+{
+    mdb_txn_abort(work->txn);
+    async_door_unlock(&work->store->door);
+}
+
+
+/* what is written once for all events */
+
+static void
+async_work_finish(async_work_t *work)
+{
+    unsigned        i;
+    uint64_t        n[2];
+    uint8_t         buf[ASYNC_COUNT_MAX];
+    async_key_t     key;
+    async_tally_t  *tally;
+
+    for (i = 0; i < work->ntallies; i++) {
+        tally = &work->store->tallies[i];
+
+        if (tally->changed) {
+            n[0] = tally->queued;
+            n[1] = tally->running;
+
+            async_work_put(work, &tally->key, buf,
+                           async_count_encode(n, 2, buf, sizeof(buf)));
+        }
+    }
+
+    if (work->spooled_changed) {
+        async_key_stat(&key, ASYNC_STAT_SPOOLED);
+        async_work_put(work, &key, buf,
+                       async_count_encode(&work->spooled, 1, buf,
+                                          sizeof(buf)));
+    }
+
+    async_work_trim(work);
+}
+
+
+static void
+async_work_trim(async_work_t *work)
+{
+    int          rc;
+    uint64_t     left;
+    MDB_val      k, v;
+    MDB_cursor  *cursor;
+
+    if (work->feed <= ASYNC_FEED_KEPT || work->fed == 0
+        || work->fault != ASYNC_OK)
+    {
+        return;
+    }
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[ASYNC_DB_FEED],
+                         &cursor);
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
+        return;
+    }
+
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+
+    for (left = work->fed + ASYNC_FEED_SLICE; left > 0; left--) {
+
+        if (rc != MDB_SUCCESS
+            || async_get_be64(k.mv_data) > work->feed - ASYNC_FEED_KEPT)
+        {
+            break;
+        }
+
+        rc = mdb_cursor_del(cursor, 0);
+
+        if (rc == MDB_SUCCESS) {
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        }
+    }
+
+    mdb_cursor_close(cursor);
+
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
+    }
+}
+
+
+/* --- rows --- */
+
+static void
+async_work_fault(async_work_t *work, int rc)
+{
+    async_rc_t  fault;
+
+    if (work->fault != ASYNC_OK) {
+        return;
+    }
+
+    fault = async_db_rc(rc, NULL, NULL);
+
+    work->fault = fault == ASYNC_STORE_FULL ? fault : ASYNC_UNAVAILABLE;
+}
+
+
+async_rc_t
+async_work_get(async_work_t *work, const async_key_t *key, MDB_val *value)
+{
+    int      rc;
+    MDB_val  k;
+
+    if (work->fault != ASYNC_OK) {
+        return work->fault;
+    }
+
+    k.mv_size = key->len;
+    k.mv_data = (void *) key->bytes;
+
+    rc = mdb_get(work->txn, work->store->dbi[key->db], &k, value);
+
+    if (rc == MDB_SUCCESS) {
+        return ASYNC_OK;
+    }
+
+    if (rc == MDB_NOTFOUND) {
+        return ASYNC_NOT_FOUND;
+    }
+
+    async_work_fault(work, rc);
+
+    return work->fault;
+}
+
+
+void
+async_work_put(async_work_t *work, const async_key_t *key, const void *data,
+    size_t len)
+{
+    int      rc;
+    MDB_val  k, v;
+
+    if (work->fault != ASYNC_OK) {
+        return;
+    }
+
+    k.mv_size = key->len;
+    k.mv_data = (void *) key->bytes;
+    v.mv_size = len;
+    v.mv_data = (void *) data;
+
+    rc = mdb_put(work->txn, work->store->dbi[key->db], &k, &v, 0);
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
+        return;
+    }
+
+    work->changed = true;
+}
+
+
+bool
+async_work_add(async_work_t *work, const async_key_t *key, const void *data,
+    size_t len)
+{
+    int      rc;
+    MDB_val  k, v;
+
+    if (work->fault != ASYNC_OK) {
+        return true;
+    }
+
+    k.mv_size = key->len;
+    k.mv_data = (void *) key->bytes;
+    v.mv_size = len;
+    v.mv_data = (void *) data;
+
+    rc = mdb_put(work->txn, work->store->dbi[key->db], &k, &v,
+                 MDB_NOOVERWRITE);
+
+    if (rc == MDB_KEYEXIST) {
+        return false;
+    }
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
+        return true;
+    }
+
+    work->changed = true;
+
+    return true;
+}
+
+
+void
+async_work_delete(async_work_t *work, const async_key_t *key)
+{
+    MDB_val  k;
+
+    k.mv_size = key->len;
+    k.mv_data = (void *) key->bytes;
+
+    async_work_delete_row(work, key->db, k);
+}
+
+
+void
+async_work_delete_row(async_work_t *work, async_db_t db, MDB_val row)
+{
+    int  rc;
+
+    if (work->fault != ASYNC_OK) {
+        return;
+    }
+
+    rc = mdb_del(work->txn, work->store->dbi[db], &row, NULL);
+
+    if (rc == MDB_SUCCESS) {
+        work->changed = true;
+
+    } else if (rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
+    }
+}
+
+
+bool
+async_work_seek(async_work_t *work, const async_key_t *key, MDB_val *row)
+{
+    int          rc;
+    MDB_val      v;
+    MDB_cursor  *cursor;
+
+    if (work->fault != ASYNC_OK) {
+        return false;
+    }
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[key->db], &cursor);
+
+    if (rc == MDB_SUCCESS) {
+        row->mv_size = key->len;
+        row->mv_data = (void *) key->bytes;
+
+        rc = mdb_cursor_get(cursor, row, &v,
+                            key->len > 0 ? MDB_SET_RANGE : MDB_FIRST);
+
+        mdb_cursor_close(cursor);
+    }
+
+    if (rc == MDB_SUCCESS) {
+        return true;
+    }
+
+    if (rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
+    }
+
+    return false;
+}
+
+
+/* --- queues --- */
+
+async_tally_t *
+async_work_tally(async_work_t *work, async_str_t queue)
+{
+    unsigned        i;
+    async_tally_t  *tally;
+
+    for (i = 0; i < work->ntallies; i++) {
+        tally = &work->store->tallies[i];
+
+        if (tally->key.len == queue.len
+            && memcmp(tally->key.bytes, queue.data, queue.len) == 0)
+        {
+            return tally;
+        }
+    }
+
+    tally = async_tally_add(work);
+
+    if (tally == NULL) {
+        work->fault = ASYNC_UNAVAILABLE;
+        return NULL;
+    }
+
+    memset(tally, 0, sizeof(async_tally_t));
+    async_key_count(&tally->key, queue);
+    async_tally_load(work, tally);
+
+    return work->fault == ASYNC_OK ? tally : NULL;
+}
+
+
+static async_tally_t *
+async_tally_add(async_work_t *work)
+{
+    unsigned        n;
+    async_store_t  *store;
+    async_tally_t  *tallies;
+
+    store = work->store;
+
+    if (work->ntallies == store->ntallies) {
+
+        n = store->ntallies == 0 ? 16 : store->ntallies * 2;
+        tallies = realloc(store->tallies, n * sizeof(async_tally_t));
+
+        if (tallies == NULL) {
+            return NULL;
+        }
+
+        store->tallies = tallies;
+        store->ntallies = n;
+    }
+
+    return &store->tallies[work->ntallies++];
+}
+
+
+static void
+async_tally_load(async_work_t *work, async_tally_t *tally)
+{
+    MDB_val        v;
+    uint64_t       n[2];
+    async_str_t    name;
+    async_key_t    key;
+    async_queue_t  queue;
+
+    tally->concurrency = ASYNC_QUEUE_CONCURRENCY;
+    tally->max_queued = ASYNC_QUEUE_QUEUED;
+
+    name.data = (const char *) tally->key.bytes;
+    name.len = tally->key.len;
+
+    async_key_queue(&key, name);
+
+    if (async_work_get(work, &key, &v) == ASYNC_OK
+        && async_queue_decode(&queue, v.mv_data, v.mv_size) == ASYNC_OK)
+    {
+        tally->concurrency = queue.concurrency;
+        tally->max_queued = queue.max_queued;
+    }
+
+    if (async_work_get(work, &tally->key, &v) != ASYNC_OK) {
+        return;
+    }
+
+    if (async_count_decode(n, 2, v.mv_data, v.mv_size) == ASYNC_OK) {
+        tally->queued = n[0];
+        tally->running = n[1];
+        return;
+    }
+
+    async_tally_recount(work, tally, ASYNC_DB_READY);
+    async_tally_recount(work, tally, ASYNC_DB_TIMERS);
+    async_tally_recount(work, tally, ASYNC_DB_RUNNING);
+    tally->changed = true;
+}
+
+
+/*
+ * The figures of a queue are damaged, but they can be had again from the
+ * index rows of the jobs that are not final; those of timers that wait for
+ * the sweeper are of final jobs and come last.
+ */
+
+static void
+async_tally_recount(async_work_t *work, async_tally_t *tally, async_db_t db)
+{
+    int          rc;
+    MDB_val      k, v;
+    MDB_cursor  *cursor;
+
+    if (work->fault != ASYNC_OK) {
+        return;
+    }
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[db], &cursor);
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
+        return;
+    }
+
+    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == MDB_SUCCESS) {
+
+        if (db == ASYNC_DB_TIMERS
+            && *(uint8_t *) k.mv_data != ASYNC_TIMER_DUE)
+        {
+            rc = MDB_NOTFOUND;
+            break;
+        }
+
+        if (async_tally_owns(work, tally, &k)) {
+            tally->queued += db == ASYNC_DB_RUNNING ? 0 : 1;
+            tally->running += db == ASYNC_DB_RUNNING ? 1 : 0;
+        }
+    }
+
+    mdb_cursor_close(cursor);
+
+    if (rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
+    }
+}
+
+
+static bool
+async_tally_owns(async_work_t *work, const async_tally_t *tally,
+    const MDB_val *row)
+{
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_id_t   id;
+    async_job_t  job;
+
+    async_key_id(row, &id);
+
+    return async_work_job(work, &id, &job, buf) == ASYNC_OK
+           && job.queue.len == tally->key.len
+           && memcmp(job.queue.data, tally->key.bytes, job.queue.len) == 0;
+}
+
+
+/* --- jobs --- */
+
+async_rc_t
+async_work_job(async_work_t *work, const async_id_t *id, async_job_t *job,
+    uint8_t *buf)
+{
+    MDB_val      v;
+    async_rc_t   rc;
+    async_key_t  key;
+
+    async_key_job(&key, id);
+
+    rc = async_work_get(work, &key, &v);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    if (v.mv_size > ASYNC_JOB_MAX) {
+        return ASYNC_CORRUPT;
+    }
+
+    /* the next write may move what the map shows */
+
+    memcpy(buf, v.mv_data, v.mv_size);
+
+    return async_job_decode(job, id, buf, v.mv_size);
+}
+
+
+void
+async_work_policy(async_work_t *work, const uint8_t *policy_key,
+    async_policy_t *policy)
+{
+    MDB_val                      v;
+    async_key_t                  key;
+    static const async_policy_t  defaults = {
+        .timeout = 15 * 60 * 1000,
+        .result_max = 1ull << 30,
+        .retain_result = 24ull * 3600 * 1000,
+        .retain_failed = 7 * 24ull * 3600 * 1000,
+        .retain_history = 30 * 24ull * 3600 * 1000,
+        .attempts = 5,
+        .retry_after = 5
+    };
+
+    async_key_policy(&key, policy_key);
+
+    if (async_work_get(work, &key, &v) != ASYNC_OK
+        || async_policy_decode(policy, v.mv_data, v.mv_size) != ASYNC_OK)
+    {
+        *policy = defaults;
+    }
+}
+
+
+void
+async_work_chunks(async_work_t *work, const async_id_t *id,
+    async_payload_kind_t kind, async_str_t bytes)
+{
+    size_t       len;
+    uint32_t     n;
+    async_key_t  key;
+
+    for (n = 0; bytes.len > 0; n++) {
+
+        len = bytes.len < ASYNC_CHUNK ? bytes.len : ASYNC_CHUNK;
+
+        async_key_payload(&key, id, kind, n);
+        async_work_put(work, &key, bytes.data, len);
+
+        bytes.data += len;
+        bytes.len -= len;
+    }
+}

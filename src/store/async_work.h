@@ -1,0 +1,105 @@
+/*
+ * Private to src/store: a write transaction behind the door.
+ *
+ * Two kinds of failure are kept apart.  What is wrong with one event is that
+ * event's result, found before its first write.  What goes wrong in LMDB is
+ * the fault of the whole transaction: it is noted in the work, every later
+ * write is skipped, and the commit becomes an abort.
+ */
+
+#ifndef ASYNC_WORK_H
+#define ASYNC_WORK_H
+
+#include "async_db.h"
+
+
+typedef struct {
+    async_store_t  *store;
+    MDB_txn        *txn;
+    int64_t         now;             /* unix ms */
+    uint64_t        epoch;           /* of meta */
+    uint64_t        feed;            /* newest number */
+    uint64_t        fed;             /* entries written here */
+    uint64_t        spooled;         /* bytes in spool/, accounted */
+    bool            spooled_changed;
+    unsigned        ntallies;        /* used of store->tallies */
+    bool            changed;         /* there is something to commit */
+    async_rc_t      fault;
+} async_work_t;
+
+
+/*
+ * Takes the door and begins.  After ASYNC_OK one of the two below must
+ * follow, in the same thread.
+ */
+async_rc_t async_work_begin(async_work_t *work, async_store_t *store,
+    int64_t now, int64_t wait_ms, async_error_t *err);
+/* commits, or aborts if nothing changed or there was a fault */
+async_rc_t async_work_commit(async_work_t *work, async_error_t *err);
+void async_work_abort(async_work_t *work);
+
+/* ASYNC_OK or ASYNC_NOT_FOUND, and any fault; value lives until a write */
+async_rc_t async_work_get(async_work_t *work, const async_key_t *key,
+    MDB_val *value);
+void async_work_put(async_work_t *work, const async_key_t *key,
+    const void *data, size_t len);
+/* false if the key is there already */
+bool async_work_add(async_work_t *work, const async_key_t *key,
+    const void *data, size_t len);
+void async_work_delete(async_work_t *work, const async_key_t *key);
+/* deletes a row as it was read */
+void async_work_delete_row(async_work_t *work, async_db_t db, MDB_val row);
+/*
+ * The first row of db that is not below key; false if there is none.  The
+ * value is not wanted.  row lives until a write.
+ */
+bool async_work_seek(async_work_t *work, const async_key_t *key,
+    MDB_val *row);
+
+/* the figures of a queue; NULL is a fault.  Valid until the next call */
+async_tally_t *async_work_tally(async_work_t *work, async_str_t queue);
+
+/* a job's record, copied to buf (ASYNC_JOB_MAX bytes) and decoded */
+async_rc_t async_work_job(async_work_t *work, const async_id_t *id,
+    async_job_t *job, uint8_t *buf);
+/* a location's policy; what is not there is replaced by the defaults */
+void async_work_policy(async_work_t *work, const uint8_t *key,
+    async_policy_t *policy);
+
+/* writes a body or head in chunks */
+void async_work_chunks(async_work_t *work, const async_id_t *id,
+    async_payload_kind_t kind, async_str_t bytes);
+
+
+/* --- one event, async_event.c --- */
+
+/* a new job's record and first history line, made before the door */
+typedef struct {
+    uint8_t  *record;
+    size_t    len;                   /* 0: the event is invalid */
+    uint8_t  *trail;
+    size_t    trail_len;
+    size_t    need;                  /* bytes of all that will be stored */
+} async_submit_t;
+
+/* buf has room for ASYNC_JOB_MAX + ASYNC_TRAIL_MAX; returns its new end */
+uint8_t *async_event_prepare(const async_event_t *event, int64_t now,
+    async_submit_t *submit, uint8_t *buf);
+async_rc_t async_event_submit(async_work_t *work, const async_event_t *event,
+    const async_submit_t *submit);
+/* an event of a caller: decodes the job and checks the fence */
+async_rc_t async_event_apply(async_work_t *work, const async_event_t *event);
+/* an event upon a job that was decoded: no fence, no quota */
+async_rc_t async_event_move(async_work_t *work, const async_event_t *event,
+    async_job_t *job);
+/* changes a job's record without an event: only its place */
+void async_event_place(async_work_t *work, const async_job_t *before,
+    const async_job_t *after);
+
+/* --- async_claim.c --- */
+
+async_rc_t async_claim_run(async_work_t *work,
+    async_claim_request_t *request);
+
+
+#endif /* ASYNC_WORK_H */
