@@ -1,0 +1,313 @@
+/*
+ * The run loop.  One thread: transfers move, those that ended are settled
+ * and new ones claimed in one commit, then everyone sleeps on the transfers'
+ * sockets, the doorbell and the signals.
+ */
+
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "async_log.h"
+#include "async_loop.h"
+#include "async_notify.h"
+
+
+#define ASYNC_LOOP_SLEEP  1000      /* ms at most, also if no bell rings */
+
+
+static void async_loop_collect(async_loop_t *w);
+static void async_loop_cut(async_loop_t *w, int64_t now);
+static void async_loop_cut_all(async_loop_t *w, int64_t now);
+static void async_loop_phase(async_loop_t *w, int64_t now);
+static void async_loop_stop(async_loop_t *w, int64_t now);
+static void async_loop_chores(async_loop_t *w, int64_t now);
+static void async_loop_sleep(async_loop_t *w);
+static int async_loop_timeout(const async_loop_t *w);
+static void async_loop_signaled(async_loop_t *w);
+
+
+void
+async_loop_run(async_loop_t *w)
+{
+    int64_t  now;
+
+    w->look = true;
+
+    while (w->phase < ASYNC_LOOP_DONE) {
+
+        if (!async_http_perform(w->env.http)) {
+            async_log(ASYNC_LOG_ERROR, "msg=\"libcurl failed\"");
+            w->phase = ASYNC_LOOP_BROKE;
+            return;
+        }
+
+        /* before the sleep: what is found after it waits for a turn */
+
+        async_loop_collect(w);
+
+        now = async_loop_clock(CLOCK_BOOTTIME);
+
+        async_loop_cut(w, now);
+        async_loop_chores(w, now);
+        async_settle_commit(w, now);
+        async_loop_phase(w, now);
+
+        if (w->phase < ASYNC_LOOP_DONE) {
+            async_loop_sleep(w);
+        }
+    }
+}
+
+
+static void
+async_loop_collect(async_loop_t *w)
+{
+    void              *data;
+    int64_t            now;
+    const char        *why;
+    async_replay_t    *r;
+    async_http_end_t   end;
+
+    now = async_loop_clock(CLOCK_BOOTTIME);
+
+    while (async_http_ended(w->env.http, &data, &end, &why)) {
+        r = data;
+
+        async_replay_ended(r, end, why, now);
+        w->running--;
+        async_settle_add(w, r, now);
+    }
+}
+
+
+/* those whose time is up */
+
+static void
+async_loop_cut(async_loop_t *w, int64_t now)
+{
+    int64_t          deadline;
+    unsigned         i;
+    async_replay_t  *r;
+
+    if (w->running == 0 || now < w->next_cut) {
+        return;
+    }
+
+    w->next_cut = INT64_MAX;
+
+    for (i = 0; i < w->nslots; i++) {
+        r = &w->slots[i];
+
+        if (r->transfer == NULL) {
+            continue;
+        }
+
+        deadline = async_replay_deadline(r);
+
+        if (deadline <= now) {
+            async_replay_cut(r, ASYNC_END_TIMEOUT, now);
+            w->running--;
+            async_settle_add(w, r, now);
+
+        } else if (deadline < w->next_cut) {
+            w->next_cut = deadline;
+        }
+    }
+}
+
+
+static void
+async_loop_cut_all(async_loop_t *w, int64_t now)
+{
+    unsigned         i;
+    async_replay_t  *r;
+
+    for (i = 0; i < w->nslots; i++) {
+        r = &w->slots[i];
+
+        if (r->transfer) {
+            async_replay_cut(r, ASYNC_END_STOPPED, now);
+            w->running--;
+            async_settle_add(w, r, now);
+        }
+    }
+}
+
+
+static void
+async_loop_phase(async_loop_t *w, int64_t now)
+{
+    switch (w->phase) {
+
+    case ASYNC_LOOP_DRAINS:
+        if (w->running == 0 || now >= w->patience) {
+            async_loop_stop(w, now);
+        }
+
+        break;
+
+    case ASYNC_LOOP_STOPS:
+        if (w->nended == 0) {
+            w->phase = ASYNC_LOOP_DONE;
+
+        } else if (now >= w->patience) {
+            async_log(ASYNC_LOG_ERROR, "msg=\"the store did not take the "
+                      "last events: the next worker will judge these jobs\" "
+                      "jobs=%u", w->nended);
+            w->phase = ASYNC_LOOP_BROKE;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+static void
+async_loop_stop(async_loop_t *w, int64_t now)
+{
+    w->phase = ASYNC_LOOP_STOPS;
+    w->patience = now + ASYNC_LOOP_LAST;
+
+    async_loop_cut_all(w, now);
+}
+
+
+static void
+async_loop_chores(async_loop_t *w, int64_t now)
+{
+    int      beat;
+    int64_t  next;
+
+    next = async_away_next(&w->away);
+
+    if (next && now >= next && async_away_probe(&w->away, w->run, now)) {
+        w->look = true;
+    }
+
+    if (w->next_due && now >= w->next_due) {
+        w->next_due = 0;
+        w->look = true;
+    }
+
+    if (now < w->next_chore) {
+        return;
+    }
+
+    beat = async_notify_interval();
+    w->next_chore = now + (beat ? beat : ASYNC_LOOP_SLEEP);
+
+    if (beat) {
+        async_notify("WATCHDOG=1");
+    }
+
+    /* a dead reader keeps old pages alive, and the file grows */
+
+    (void) async_store_reap_readers(w->store);
+
+    w->look = true;
+}
+
+
+static void
+async_loop_sleep(async_loop_t *w)
+{
+    unsigned       n;
+    struct pollfd  fds[2];
+
+    memset(fds, 0, sizeof(fds));
+
+    fds[0].fd = w->signals;
+    fds[1].fd = w->bell_fd;
+    n = w->bell ? 2 : 1;
+
+    if (!async_http_wait(w->env.http, fds, n, async_loop_timeout(w))) {
+        async_log(ASYNC_LOG_ERROR, "msg=\"libcurl failed\"");
+        w->phase = ASYNC_LOOP_BROKE;
+        return;
+    }
+
+    if (fds[0].revents) {
+        async_loop_signaled(w);
+    }
+
+    if (fds[1].revents) {
+        async_bell_drain(w->bell);
+        w->look = true;
+    }
+}
+
+
+static int
+async_loop_timeout(const async_loop_t *w)
+{
+    bool      room;
+    int64_t   now, next;
+    unsigned  i;
+
+    room = w->phase == ASYNC_LOOP_RUNS && async_settle_room(w) > 0;
+
+    /* 0: does not count now */
+
+    const int64_t  times[] = {
+        w->nended || (w->look && room) ? w->next_commit : 0,
+        room ? w->next_due : 0,
+        w->running ? w->next_cut : 0,
+        w->phase != ASYNC_LOOP_RUNS ? w->patience : 0,
+        async_away_next(&w->away)
+    };
+
+    next = w->next_chore;
+
+    for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        if (times[i] && times[i] < next) {
+            next = times[i];
+        }
+    }
+
+    now = async_loop_clock(CLOCK_BOOTTIME);
+
+    return next > now ? (int) (next - now) : 0;
+}
+
+
+/* the first asks us to finish, the second to hurry */
+
+static void
+async_loop_signaled(async_loop_t *w)
+{
+    int64_t                  now;
+    struct signalfd_siginfo  info;
+
+    now = async_loop_clock(CLOCK_BOOTTIME);
+
+    while (read(w->signals, &info, sizeof(info)) == sizeof(info)) {
+
+        if (w->phase == ASYNC_LOOP_RUNS) {
+            w->phase = ASYNC_LOOP_DRAINS;
+            w->patience = now + w->grace;
+
+            async_log(ASYNC_LOG_NOTICE, "msg=\"worker drains\" running=%u "
+                      "grace_ms=%u", w->running, w->grace);
+            async_notify("STOPPING=1\nSTATUS=draining");
+
+        } else if (w->phase == ASYNC_LOOP_DRAINS) {
+            w->patience = now;
+        }
+    }
+}
+
+
+int64_t
+async_loop_clock(clockid_t clock)
+{
+    struct timespec  ts;
+
+    clock_gettime(clock, &ts);
+
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}

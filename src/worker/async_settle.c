@@ -1,0 +1,405 @@
+/*
+ * The worker and the store: what came of attempts goes in, claims come out,
+ * in one transaction.
+ */
+
+#include <string.h>
+
+#include "async_log.h"
+#include "async_loop.h"
+
+
+#define ASYNC_SETTLE_PACE   2       /* ms between commits: nginx writes too */
+#define ASYNC_SETTLE_RETRY  100     /* ms after a store that was not ready */
+#define ASYNC_SETTLE_DOOR   1000    /* ms to wait for the store's door */
+#define ASYNC_SETTLE_PAUSE  250     /* ms before a job that nginx gave back */
+#define ASYNC_SETTLE_AGAIN  10      /* ms before what a look left undone */
+
+
+static void async_settle_nginx(async_loop_t *w, async_replay_t *r,
+    int64_t now);
+static int64_t async_settle_away(async_loop_t *w, const async_replay_t *r,
+    int64_t now);
+static async_rc_t async_settle_apply(async_loop_t *w,
+    async_claim_request_t *claim, int64_t now);
+static void async_settle_claimed(async_loop_t *w,
+    const async_claim_request_t *claim);
+static void async_settle_refused(async_loop_t *w, async_rc_t rc,
+    const char *why);
+static void async_settle_events(async_loop_t *w);
+static bool async_settle_event(async_loop_t *w, async_replay_t *r,
+    async_rc_t rc);
+static bool async_settle_shorten(async_event_t *event);
+static void async_settle_drop(const async_replay_t *r, async_rc_t rc);
+static void async_settle_report(const async_replay_t *r);
+static void async_settle_start(async_loop_t *w,
+    const async_claim_request_t *claim);
+
+
+void
+async_settle_add(async_loop_t *w, async_replay_t *r, int64_t now)
+{
+    async_settle_nginx(w, r, now);
+
+    w->ended[w->nended++] = r;
+}
+
+
+/* what the attempt says of its nginx, and when a job given back may run */
+
+static void
+async_settle_nginx(async_loop_t *w, async_replay_t *r, int64_t now)
+{
+    int64_t  until;
+
+    until = now + ASYNC_SETTLE_PAUSE;
+
+    switch (r->verdict.nginx) {
+
+    case ASYNC_NGINX_HERE:
+        if (async_away_clear(&w->away, r->server)) {
+            async_log(ASYNC_LOG_INFO, "msg=\"nginx is back\" server=%016llx",
+                      (unsigned long long) r->server);
+            w->look = true;
+        }
+
+        break;
+
+    case ASYNC_NGINX_SILENT:
+    case ASYNC_NGINX_REFUSED:
+        until = async_settle_away(w, r, now);
+        break;
+
+    case ASYNC_NGINX_UNKNOWN:
+        break;
+    }
+
+    /* what we give back because we stop is for the next worker, at once */
+
+    if (r->event.type == ASYNC_EVENT_RELEASED && w->phase != ASYNC_LOOP_STOPS)
+    {
+        r->event.due = async_loop_clock(CLOCK_REALTIME) + until - now;
+    }
+}
+
+
+static int64_t
+async_settle_away(async_loop_t *w, const async_replay_t *r, int64_t now)
+{
+    bool     news, refused;
+    int64_t  until;
+
+    refused = r->verdict.nginx == ASYNC_NGINX_REFUSED;
+    until = async_away_add(&w->away, r->server, refused, now, &news);
+
+    if (!news) {
+        return until;
+    }
+
+    if (refused) {
+        async_log(ASYNC_LOG_ERROR, "msg=\"nginx refuses the worker: does it "
+                  "use another store, or another user?\" server=%016llx",
+                  (unsigned long long) r->server);
+
+    } else {
+        async_log(ASYNC_LOG_WARN, "msg=\"nginx does not answer, its jobs "
+                  "wait\" server=%016llx reason=\"%s\"",
+                  (unsigned long long) r->server, r->why);
+    }
+
+    return until;
+}
+
+
+void
+async_settle_commit(async_loop_t *w, int64_t now)
+{
+    bool                   claims;
+    async_rc_t             rc;
+    async_claim_request_t  claim;
+
+    claims = w->phase == ASYNC_LOOP_RUNS;
+
+    memset(&claim, 0, sizeof(async_claim_request_t));
+    claim.max = async_settle_room(w);
+
+    if (now < w->next_commit
+        || (w->nended == 0 && !(claims && w->look && claim.max > 0)))
+    {
+        return;
+    }
+
+    /* armed before we look: what comes after our look rings */
+
+    if (claims && w->bell) {
+        async_bell_arm(w->bell);
+    }
+
+    rc = async_settle_apply(w, claims ? &claim : NULL, now);
+
+    if (rc == ASYNC_OK) {
+        async_settle_events(w);
+
+        if (claims) {
+            async_settle_claimed(w, &claim);
+        }
+    }
+
+    w->next_commit = async_loop_clock(CLOCK_BOOTTIME)
+                     + (w->stuck ? ASYNC_SETTLE_RETRY : ASYNC_SETTLE_PACE);
+}
+
+
+unsigned
+async_settle_room(const async_loop_t *w)
+{
+    unsigned  room;
+
+    room = w->concurrency - w->running;
+    room = room < w->nfree ? room : w->nfree;
+
+    return room < ASYNC_LOOP_CLAIMS ? room : ASYNC_LOOP_CLAIMS;
+}
+
+
+static async_rc_t
+async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
+    int64_t now)
+{
+    unsigned       i;
+    async_rc_t     rc;
+    async_batch_t  batch;
+    async_error_t  err;
+
+    memset(&batch, 0, sizeof(async_batch_t));
+    err.text[0] = '\0';
+
+    for (i = 0; i < w->nended; i++) {
+        w->events[i] = w->ended[i]->event;
+    }
+
+    batch.events = w->events;
+    batch.n = w->nended;
+    batch.claim = claim;
+    batch.now = async_loop_clock(CLOCK_REALTIME);
+    batch.wait_ms = ASYNC_SETTLE_DOOR;
+
+    if (claim) {
+        claim->epoch = w->epoch;
+        claim->skip = w->away.keys;
+        claim->nskip = w->away.nkeys;
+        claim->park_until = batch.now + async_away_next(&w->away) - now;
+        claim->claims = w->claims;
+    }
+
+    rc = async_store_apply(w->store, &batch, &err);
+
+    if (rc != ASYNC_OK) {
+        async_settle_refused(w, rc, err.text);
+    }
+
+    return rc;
+}
+
+
+static void
+async_settle_claimed(async_loop_t *w, const async_claim_request_t *claim)
+{
+    int64_t  now, left;
+
+    w->look = claim->more;
+    w->next_due = 0;
+
+    /* from the wall clock to ours */
+
+    if (claim->next_due) {
+        now = async_loop_clock(CLOCK_BOOTTIME);
+        left = claim->next_due - async_loop_clock(CLOCK_REALTIME);
+        w->next_due = now + (left > ASYNC_SETTLE_AGAIN ? left
+                                                       : ASYNC_SETTLE_AGAIN);
+    }
+
+    async_settle_start(w, claim);
+}
+
+
+/* a batch or an event that came to nothing: once more, or the end */
+
+static void
+async_settle_refused(async_loop_t *w, async_rc_t rc, const char *why)
+{
+    if (rc == ASYNC_STALE) {
+        async_log(ASYNC_LOG_ERROR, "msg=\"another worker took over this "
+                  "store: stopping\"");
+        w->phase = ASYNC_LOOP_BROKE;
+        return;
+    }
+
+    if (rc == ASYNC_UNKNOWN) {
+        async_log(ASYNC_LOG_ERROR, "msg=\"a commit failed and nobody knows "
+                  "what was written: stopping, a restart finds out\" "
+                  "error=\"%s\"", why);
+        w->phase = ASYNC_LOOP_BROKE;
+        return;
+    }
+
+    if (!w->stuck) {
+        w->stuck = true;
+        async_log(ASYNC_LOG_WARN, "msg=\"the store cannot be written, trying "
+                  "again\" result=%s error=\"%s\"", async_rc_name(rc), why);
+    }
+}
+
+
+/* takes from the ended what was stored, and what never can be */
+
+static void
+async_settle_events(async_loop_t *w)
+{
+    unsigned         i, n;
+    async_replay_t  *r;
+
+    for (i = 0, n = 0; i < w->nended; i++) {
+        r = w->ended[i];
+
+        if (!async_settle_event(w, r, w->events[i].rc)) {
+            w->ended[n++] = r;
+            continue;
+        }
+
+        async_replay_clean(r);
+        w->free[w->nfree++] = r;
+    }
+
+    w->nended = n;
+
+    if (w->stuck && n == 0) {
+        w->stuck = false;
+        async_log(ASYNC_LOG_NOTICE, "msg=\"the store can be written again\"");
+    }
+}
+
+
+/* false if the event has to be applied once more */
+
+static bool
+async_settle_event(async_loop_t *w, async_replay_t *r, async_rc_t rc)
+{
+    switch (rc) {
+
+    case ASYNC_OK:
+        async_settle_report(r);
+        return true;
+
+    case ASYNC_BUSY:
+    case ASYNC_UNAVAILABLE:
+    case ASYNC_STORE_FULL:
+    case ASYNC_UNKNOWN:
+        async_settle_refused(w, rc, "one job's result");
+        return false;
+
+    case ASYNC_INVALID:
+        if (async_settle_shorten(&r->event)) {
+            return false;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    async_settle_drop(r, rc);
+
+    return true;
+}
+
+
+/* a job's record has its limits, and these are the words that it can spare */
+
+static bool
+async_settle_shorten(async_event_t *event)
+{
+    if (event->resource.len == 0 && event->detail.len == 0) {
+        return false;
+    }
+
+    event->resource.len = 0;
+    event->detail.len = 0;
+
+    return true;
+}
+
+
+static void
+async_settle_drop(const async_replay_t *r, async_rc_t rc)
+{
+    char               id[ASYNC_ID_TEXT];
+    async_log_level_t  level;
+
+    /* canceled, or judged by another: that is how it should be */
+
+    level = rc == ASYNC_STALE || rc == ASYNC_REFUSED || rc == ASYNC_NOT_FOUND
+            ? ASYNC_LOG_WARN : ASYNC_LOG_ERROR;
+
+    async_id_format(id, &r->id);
+    async_log(level, "msg=\"the store does not want what came of a job\" "
+              "id=%.*s result=%s event=%s attempt=%u", ASYNC_ID_TEXT, id,
+              async_rc_name(rc), async_event_name(r->event.type),
+              (unsigned) r->attempt);
+}
+
+
+static void
+async_settle_report(const async_replay_t *r)
+{
+    char                   id[ASYNC_ID_TEXT];
+    const char            *error;
+    async_log_level_t      level;
+    const async_event_t   *event;
+
+    event = &r->event;
+    error = async_job_error_name((async_job_error_t) event->error);
+
+    /* a server that is away gives back many, and was told of once */
+
+    level = event->type == ASYNC_EVENT_RELEASED ? ASYNC_LOG_DEBUG
+                                                : ASYNC_LOG_INFO;
+
+    async_id_format(id, &r->id);
+    async_log(level, "msg=\"attempt ended\" id=%.*s queue=%s result=%s%s%s "
+              "attempt=%u status=%u run_ms=%llu wait_ms=%lld%s%s%s",
+              ASYNC_ID_TEXT, id, r->queue, async_event_name(event->type),
+              error[0] ? " error=" : "", error, (unsigned) r->attempt,
+              r->response.status, (unsigned long long) event->duration,
+              (long long) r->waited,
+              r->verdict.keep ? "" : " reason=\"",
+              r->verdict.keep ? "" : r->why,
+              r->verdict.keep ? "" : "\"");
+}
+
+
+static void
+async_settle_start(async_loop_t *w, const async_claim_request_t *claim)
+{
+    int64_t          now;
+    unsigned         i;
+    async_replay_t  *r;
+
+    now = async_loop_clock(CLOCK_BOOTTIME);
+
+    for (i = 0; i < claim->n; i++) {
+        r = w->free[--w->nfree];
+
+        if (!async_replay_start(r, &w->env, &claim->claims[i], now)) {
+            async_settle_add(w, r, now);
+            continue;
+        }
+
+        if (w->running == 0 || async_replay_deadline(r) < w->next_cut) {
+            w->next_cut = async_replay_deadline(r);
+        }
+
+        w->running++;
+    }
+}
