@@ -161,6 +161,12 @@ ngx_http_async_spool_thread(void *data, ngx_log_t *log)
 
     store = ngx_http_async_store();
 
+    if (store == NULL) {
+        async_error_set(&op->error, "the store is still being opened");
+        op->rc = ASYNC_UNAVAILABLE;
+        return;
+    }
+
     if (op->fd == NGX_INVALID_FILE) {
         op->rc = async_spool_create(&op->spool, store, &op->job.id,
                                     ASYNC_PAYLOAD_REQUEST_BODY, &op->error);

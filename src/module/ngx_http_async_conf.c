@@ -16,6 +16,8 @@
 
 static char *ngx_http_async_check_location(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
+static void ngx_http_async_check_upstream(ngx_conf_t *cf);
+static ngx_uint_t ngx_http_async_is_passing(ngx_module_t *module);
 static char *ngx_http_async_add_policy(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
 static uint64_t ngx_http_async_location_key(ngx_conf_t *cf);
@@ -212,6 +214,8 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    ngx_http_async_check_upstream(cf);
+
     return ngx_http_async_add_policy(cf, conf);
 }
 
@@ -265,6 +269,74 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
                   &conf->queue);
 
     return NGX_CONF_ERROR;
+}
+
+
+/*
+ * Warns of what cannot work as a user would expect.  The settings of proxy
+ * and its sisters begin with those of the upstream, in every version.
+ */
+
+static void
+ngx_http_async_check_upstream(ngx_conf_t *cf)
+{
+    ngx_uint_t                 i;
+    ngx_str_t                 *name;
+    ngx_http_conf_ctx_t       *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_upstream_conf_t  *ucf;
+
+    ctx = cf->ctx;
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    name = &clcf->name;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+
+        if (cf->cycle->modules[i]->type != NGX_HTTP_MODULE) {
+            continue;
+        }
+
+        ucf = ctx->loc_conf[cf->cycle->modules[i]->ctx_index];
+
+        if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_grpc_module")
+            == 0 && ucf->upstream)
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"async on\" in location \"%V\" leaves gRPC "
+                          "requests alone: grpc_pass cannot run as a job",
+                          name);
+
+        } else if (ngx_http_async_is_passing(cf->cycle->modules[i])
+                   && ucf->ignore_client_abort == 1)
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"ignore_client_abort\" is on in location \"%V\": "
+                          "a job that times out there leaves its backend "
+                          "connection open", name);
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_async_is_passing(ngx_module_t *module)
+{
+    ngx_uint_t  i;
+
+    static char  *names[] = {
+        "ngx_http_proxy_module",
+        "ngx_http_fastcgi_module",
+        "ngx_http_uwsgi_module",
+        "ngx_http_scgi_module"
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (ngx_strcmp(module->name, names[i]) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

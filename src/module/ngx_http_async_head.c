@@ -43,6 +43,7 @@ ngx_http_async_take_head(ngx_http_request_t *r,
 {
     size_t                     len;
     u_char                    *buf;
+    ngx_str_t                 *server;
     ngx_uint_t                 i, host;
     async_str_t                name, value;
     async_writer_t             w;
@@ -53,7 +54,8 @@ ngx_http_async_take_head(ngx_http_request_t *r,
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
 
     len = ASYNC_RECORD_HEADER + 2 * 6 + r->method_name.len
-          + r->unparsed_uri.len + 8 + sizeof("Host") + cscf->server_name.len;
+          + r->unparsed_uri.len + 8 + sizeof("Host") + sizeof("localhost")
+          + cscf->server_name.len + r->headers_in.server.len;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         header = part->elts;
@@ -99,15 +101,17 @@ ngx_http_async_take_head(ngx_http_request_t *r,
     }
 
     /*
-     * HTTP/1.0 needs no Host, the replay does: with the server's own name
-     * $host stays what it was.
+     * HTTP/1.0 and HTTP/3 may do without Host, the replay cannot: so that
+     * $host stays what it was, it gets the name that nginx worked with.
      */
 
     if (!host) {
+        server = r->headers_in.server.len ? &r->headers_in.server
+                                          : &cscf->server_name;
         name.data = "Host";
         name.len = 4;
-        value.data = (char *) cscf->server_name.data;
-        value.len = cscf->server_name.len;
+        value.data = (char *) server->data;
+        value.len = server->len;
 
         if (value.len == 0) {
             value.data = "localhost";
