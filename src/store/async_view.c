@@ -416,19 +416,20 @@ async_store_figures(async_store_t *store, async_store_figures_t *figures)
         return async_db_rc(rc, NULL, NULL);
     }
 
-    (void) mdb_env_info(store->env, &info);
+    rc = async_quota_free(txn, &unused);
 
-    rc = mdb_stat(txn, store->dbi[ASYNC_DB_JOBS], &st);
-
-    if (rc == MDB_SUCCESS) {
-        rc = async_quota_free(txn, &unused);
+    if (rc != MDB_SUCCESS
+        || (rc = mdb_stat(txn, store->dbi[ASYNC_DB_JOBS], &st)) != MDB_SUCCESS
+        || (rc = mdb_env_info(store->env, &info)) != MDB_SUCCESS)
+    {
+        mdb_txn_abort(txn);
+        return async_db_rc(rc, NULL, NULL);
     }
 
     async_key_stat(&key, ASYNC_STAT_SPOOLED);
 
-    if (rc == MDB_SUCCESS
-        && async_db_get(store, txn, &key, &v) == ASYNC_OK
-        && async_count_decode(&figures->spooled, 1, v.mv_data, v.mv_size)
+    if (async_db_get(store, txn, &key, &v) != ASYNC_OK
+        || async_count_decode(&figures->spooled, 1, v.mv_data, v.mv_size)
            != ASYNC_OK)
     {
         figures->spooled = 0;
@@ -441,5 +442,5 @@ async_store_figures(async_store_t *store, async_store_figures_t *figures)
 
     mdb_txn_abort(txn);
 
-    return async_db_rc(rc, NULL, NULL);
+    return ASYNC_OK;
 }

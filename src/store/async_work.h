@@ -38,6 +38,8 @@ async_rc_t async_work_begin(async_work_t *work, async_store_t *store,
 async_rc_t async_work_commit(async_work_t *work, async_error_t *err);
 void async_work_abort(async_work_t *work);
 
+/* notes what LMDB said, if it is the first */
+void async_work_fault(async_work_t *work, int rc);
 /* ASYNC_OK or ASYNC_NOT_FOUND, and any fault; value lives until a write */
 async_rc_t async_work_get(async_work_t *work, const async_key_t *key,
     MDB_val *value);
