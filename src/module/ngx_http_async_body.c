@@ -69,7 +69,9 @@ ngx_http_async_take_body(ngx_http_request_t *r, ngx_http_async_op_t *op,
         return NGX_ERROR;
     }
 
-    if (tf->persistent) {
+    /* one that "client_body_in_file_only on" wants to keep is copied */
+
+    if (tf->persistent && tf->clean) {
         op->path = ngx_pnalloc(op->pool, tf->file.name.len + 1);
         if (op->path == NULL) {
             return NGX_ERROR;

@@ -122,12 +122,30 @@ ngx_http_async_absolute_location(ngx_http_request_t *r,
 
 /*
  * "expires" and "add_header" change a field of the backend that they find.
- * If they do not find it, they add theirs behind our line.
+ * If they do not find it, they add theirs behind our line.  And what a
+ * backend sends must not pass for what we say.
  */
 
 static void
 ngx_http_async_protect(ngx_http_request_t *r)
 {
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (header[i].key.len > 6
+                && ngx_strncasecmp(header[i].key.data, (u_char *) "async-", 6)
+                   == 0)
+            {
+                header[i].hash = 0;
+            }
+        }
+    }
+
     r->headers_out.expires = NULL;
 
 #if (nginx_version >= 1023000)

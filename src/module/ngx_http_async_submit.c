@@ -205,8 +205,10 @@ ngx_http_async_submit(ngx_http_request_t *r)
 
     /* a file that keeps its name can be moved into the spool */
 
-    r->request_body_in_persistent_file = 1;
-    r->request_body_in_clean_file = 1;
+    if (!r->request_body_in_file_only) {
+        r->request_body_in_persistent_file = 1;
+        r->request_body_in_clean_file = 1;
+    }
 
     rc = ngx_http_read_client_request_body(r, ngx_http_async_body_read);
 
