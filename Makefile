@@ -35,7 +35,7 @@ incs_worker := $(incs_store) -Isrc/worker
 incs_tool   := $(incs_worker) -Isrc/tool
 incs_unit   := $(incs_worker)
 
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 

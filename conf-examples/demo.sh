@@ -6,7 +6,7 @@
 #
 # Everything is in build/demo, and nothing that is started here outlives it.
 
-set -u
+set -u -o pipefail
 cd "$(dirname "$0")/.."
 
 site=http://127.0.0.1:8080
@@ -17,8 +17,11 @@ pids=()
 say() { printf '\n%s\n' "$*"; }
 give_up() { printf '\n%s\n' "$*" >&2; exit 1; }
 
-# shows a command as a person would type it, then runs it
-show() { printf '\n$ %s\n' "$*"; "$@"; }
+# what a person types; in here without the progress bar and any proxy
+curl() { command curl -sS --noproxy '*' "$@"; }
+
+# shows a command, then runs it
+show() { printf '\n$ %s\n' "$1"; eval "$1"; }
 
 listens() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 
@@ -76,18 +79,18 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP PIPE
 
 # as root, nginx takes another user for its workers: one who can get here
-user=()
+globals='daemon off;'
 if [ "$(id -u)" = 0 ]; then
     owner=$(stat -c '%U %G' .)
     case $owner in *UNKNOWN*) owner='root root' ;; esac
-    user=(-g "user $owner;")
+    globals="$globals user $owner;"
 fi
 
 start backend python3 conf-examples/backend.py 8081
 wait_for_port 8081 'The sample backend'
 
 start nginx build/nginx -p "$PWD" -c conf-examples/quickstart.conf \
-      -e $demo/error.log -g 'daemon off;' "${user[@]}"
+      -e $demo/error.log -g "$globals"
 wait_for_port 8080 nginx
 
 start worker build/nginx-async worker --store $demo/store
@@ -95,9 +98,9 @@ start worker build/nginx-async worker --store $demo/store
 
 say "The backend needs three seconds for a report. nginx answers at once:"
 
-show curl -sS -i --noproxy '*' -D $demo/202 \
-     -d 'the quick brown fox jumps over the lazy dog' \
-     "$site/reports?seconds=3" || give_up "The submission failed."
+words='the quick brown fox jumps over the lazy dog'
+show "curl -i -d '$words' '$site/reports?seconds=3'" | tee $demo/202 \
+    || give_up "The submission failed."
 printf '\n'
 
 location=$(sed -n 's/^Location: *\(.*[^\r]\)\r*$/\1/Ip' $demo/202)
@@ -108,7 +111,7 @@ printf '\n$ curl %s\n' "$location"
 
 shown=
 for _ in {1..300}; do
-    document=$(curl -sS --noproxy '*' "$location") || give_up "No answer."
+    document=$(curl "$location") || give_up "No answer."
     status=$(field status "$document")
     if [ "$status" != "$shown" ]; then
         printf '%s\n' "$document"
@@ -122,9 +125,8 @@ done
 
 say "It is done. Its result is what the backend answered:"
 
-show curl -sS -i --noproxy '*' -o $demo/result "$location/result" \
+show "curl -i $location/result" | tee $demo/result \
     || give_up "The result could not be fetched."
-cat $demo/result
 
 grep -q '^HTTP/1.1 200' $demo/result && grep -q '"words": 9' $demo/result \
     || give_up "That is not what the backend computes."
