@@ -77,6 +77,12 @@ async_facts_parse(async_facts_t *facts, const char *text, size_t len)
         return;
     }
 
+    /* a response cut by a shutdown is nginx's own, whoever had answered */
+
+    if (found.shutdown) {
+        found.answered = false;
+    }
+
     *facts = found;
 }
 

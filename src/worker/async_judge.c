@@ -168,14 +168,13 @@ async_judge_broken(async_verdict_t *v, const async_outcome_t *o)
         return;
     }
 
-    if (o->end_line && o->facts.shutdown && o->repeatable) {
-        async_judge_released(v, ASYNC_NGINX_HERE);
-        return;
-    }
+    if (o->end_line) {
+        v->nginx = ASYNC_NGINX_HERE;
 
-    if (o->end_line && !o->facts.answered && !o->facts.sent) {
-        async_judge_unanswered(v, o);
-        return;
+        if (o->facts.shutdown || (!o->facts.answered && !o->facts.sent)) {
+            async_judge_unanswered(v, o);
+            return;
+        }
     }
 
     async_judge_again(v, o, "The connection broke before the response was "

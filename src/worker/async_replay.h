@@ -44,7 +44,7 @@ typedef struct {
     bool                       damaged;
     async_response_t           response;
 
-    char                       why[ASYNC_ERROR_TEXT]; /* libcurl's or the disk's */
+    char                       why[ASYNC_ERROR_TEXT];
     async_verdict_t            verdict;
     async_event_t              event;
 } async_replay_t;
