@@ -19,6 +19,8 @@ static ngx_http_async_resource_e ngx_http_async_resource(
 static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_document(ngx_http_request_t *r,
     async_job_t *job);
+static ngx_int_t ngx_http_async_set_etag(ngx_http_request_t *r,
+    async_job_t *job);
 static time_t ngx_http_async_job_retry_after(async_job_t *job);
 
 
@@ -155,8 +157,12 @@ ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
     time_t  retry_after;
 
     static ngx_str_t  no_cache = ngx_string("no-cache");
+    static ngx_str_t  accept = ngx_string("Accept");
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL) {
+    if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL
+        || ngx_http_async_add_header(r, "Vary", &accept) == NULL
+        || ngx_http_async_set_etag(r, job) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -164,6 +170,26 @@ ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
                   ? 0 : ngx_http_async_job_retry_after(job);
 
     return ngx_http_async_reply_job(r, NGX_HTTP_OK, job, retry_after);
+}
+
+
+/* every change of a job has a number; nginx's own filter compares */
+
+static ngx_int_t
+ngx_http_async_set_etag(ngx_http_request_t *r, async_job_t *job)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN + 2);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "\"%uL\"", job->seq) - value.data;
+
+    r->headers_out.etag = ngx_http_async_add_header(r, "ETag", &value);
+
+    return r->headers_out.etag ? NGX_OK : NGX_ERROR;
 }
 
 
