@@ -440,13 +440,15 @@ sub raw {
     my $socket  = $args{path}
         ? IO::Socket::UNIX->new(Peer => $args{path})
         : IO::Socket::INET->new(
-              PeerAddr => '127.0.0.1', PeerPort => $self->port($args{port}),
-              Timeout  => $timeout);
+              PeerAddr => $args{addr} || '127.0.0.1',
+              PeerPort => $self->port($args{port}), Timeout => $timeout);
 
     return if !$socket;
     local $SIG{PIPE} = 'IGNORE';
-    return AsyncTest::Answer->read($socket, $bytes, $args{head_only},
-                                   time + $timeout);
+    my $answer = AsyncTest::Answer->read($socket, $bytes, $args{head_only},
+                                         time + $timeout);
+    $answer->{local_port} = $socket->sockport if $answer && !$args{path};
+    return $answer;
 }
 
 
@@ -520,7 +522,8 @@ sub job_path {
 # POST, wait, fetch: (document, result)
 sub submit_and_wait {
     my ($self, $target, %args) = @_;
-    my %where  = map { $_ => $args{$_} } grep { $args{$_} } qw(port host);
+    my %where  = map { $_ => $args{$_} } grep { $args{$_} }
+                 qw(port host addr);
     my $path   = $self->job_path($self->submit($target, %args));
     my $job    = $self->wait_job($path, $args{timeout}, %where);
     return ($job, $self->get("$path/result", %where));

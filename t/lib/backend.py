@@ -10,7 +10,8 @@ Prints the port it listens on (127.0.0.1) and writes into FOLDER:
                      when the answer was sent ("answered"), when it could not
                      be sent or the peer went away first ("gone"):
                      {"event":..., "n":N, "job":..., "attempt":...,
-                      "method":..., "target":..., "time":...}
+                      "method":..., "target":..., "time":...,
+                      "sent":bytes of the answer's body}
 
 The query of a request, all optional:
 
@@ -20,6 +21,7 @@ The query of a request, all optional:
     echo=1             body is the request's body
     header=Name:value  added to the answer; may be repeated
     chunked=1          answer with chunked coding instead of a length
+    stream=N           body of N bytes, made as it is sent, without a length
     drip=SECONDS       wait between pieces of 4 KB of the body
     cut=N              close after N bytes of a body that promised more
     reset=before       reset the connection instead of answering
@@ -59,7 +61,8 @@ class Record:
     def line(self, event, request):
         entry = {"event": event, "n": request.n, "job": request.job,
                  "attempt": request.attempt, "method": request.method,
-                 "target": request.target, "time": time.time()}
+                 "target": request.target, "time": time.time(),
+                 "sent": request.sent}
         os.write(self.log, (json.dumps(entry) + "\n").encode())
 
     def arrived(self, request):
@@ -94,12 +97,17 @@ class Gone(Exception):
     """The peer went away, or was sent away on purpose."""
 
 
+class Closed(Exception):
+    """All was sent, and the connection's end says so."""
+
+
 class Request:
     def __init__(self, head):
         lines = head.decode("latin-1").split("\r\n")
         self.head = head
         self.body = b""
         self.n = 0
+        self.sent = 0
         self.method, self.target, self.version = lines[0].split(" ", 2)
         self.fields = {}
         for line in lines[1:]:
@@ -147,6 +155,9 @@ class Connection(socketserver.BaseRequestHandler):
         try:
             self.execute(request)
             event = "answered"
+        except Closed:
+            event = "answered"
+            return False
         finally:
             record.ended(request, event)
         return request.keeps_alive()
@@ -167,6 +178,8 @@ class Connection(socketserver.BaseRequestHandler):
         self.wait(float(request.ask("sleep", "0")))
         if request.ask("reset") == "before":
             self.reset()
+        if request.ask("stream"):
+            self.stream(request, int(request.ask("stream")))
         if request.ask("echo"):
             body = request.body
         elif request.ask("size") is not None:
@@ -214,6 +227,20 @@ class Connection(socketserver.BaseRequestHandler):
         if not bare and request.method != "HEAD":
             self.send_body(request, body, chunked)
 
+    def stream(self, request, size):
+        """The end of the body is the end of the connection."""
+        head = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+        for given in request.query.get("header", []):
+            name, _, value = given.partition(":")
+            head += f"{name}: {value}\r\n"
+        self.request.sendall(head.encode("latin-1") + b"\r\n")
+        piece = pattern(1 << 16)
+        while request.sent < size:
+            piece = piece[:size - request.sent]
+            self.request.sendall(piece)
+            request.sent += len(piece)
+        raise Closed
+
     def send_body(self, request, body, chunked):
         end = len(body)
         if request.ask("cut") is not None:
@@ -227,6 +254,7 @@ class Connection(socketserver.BaseRequestHandler):
             if chunked:
                 piece = b"%x\r\n%s\r\n" % (len(piece), piece)
             self.request.sendall(piece)
+            request.sent = min(at + step, end)
             self.wait(drip)
         if request.ask("reset") == "after":
             self.reset()
