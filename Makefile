@@ -207,6 +207,7 @@ lint:
 
 demo:
 	@t/lib/packages.sh build demo
+	@echo 'Building what has changed.'
 	@$(MAKE) --no-print-directory -s all
 	@conf-examples/demo.sh
 
