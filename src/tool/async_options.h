@@ -1,0 +1,52 @@
+/*
+ * The command line, read: options may stand before or after the command,
+ * as "--name value" or "--name=value"; the last of several counts.
+ */
+
+#ifndef ASYNC_OPTIONS_H
+#define ASYNC_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "async_rc.h"
+
+
+#define ASYNC_OPTIONS(X)                                                     \
+    X(STORE,       "store",       "a folder")                                \
+    X(CONCURRENCY, "concurrency", "a number from 1 to 10000")                \
+    X(USER,        "user",        "the name of a user")                      \
+    X(GRACE,       "grace",       "a time like 30s, 2m or 1m30s")            \
+    X(LOG_LEVEL,   "log-level",   "error, warn, notice, info or debug")      \
+    X(JSON,        "json",        NULL)                                      \
+    X(HELP,        "help",        NULL)                                      \
+    X(VERSION,     "version",     NULL)
+
+typedef enum {
+#define X(symbol, name, wants)  ASYNC_OPTION_##symbol,
+    ASYNC_OPTIONS(X)
+#undef X
+    ASYNC_OPTION_MAX
+} async_option_t;
+
+
+/* strings are argv's and the environment's */
+typedef struct {
+    const char  *command;             /* NULL = none was given */
+    bool         given[ASYNC_OPTION_MAX];
+
+    const char  *store;
+    const char  *user;
+    unsigned     concurrency;
+    unsigned     grace_ms;
+    int          log_level;           /* async_log_level_t */
+} async_options_t;
+
+
+/* ASYNC_OK, or ASYNC_INVALID and what is wrong; what was not given has its
+   default */
+async_rc_t async_options_parse(async_options_t *options, char **argv,
+    async_error_t *err);
+const char *async_option_name(async_option_t option);
+
+
+#endif /* ASYNC_OPTIONS_H */
