@@ -3,8 +3,14 @@
 #include "async_work.h"
 
 
-/* what the rows of one event take besides its record and its payload */
-#define ASYNC_EVENT_ROWS  512
+/*
+ * What an event takes of the map, on the safe side: its rows; a value that
+ * LMDB gives a page of its own; and one that shares a page that is not full.
+ */
+#define ASYNC_EVENT_ROWS       1024
+#define ASYNC_EVENT_PAGE       4096
+#define ASYNC_EVENT_SHARED     2000
+#define async_event_shared(n)  ((n) + (n) / 2)
 
 
 static bool async_submit_check(const async_job_t *job,
@@ -12,6 +18,7 @@ static bool async_submit_check(const async_job_t *job,
 static bool async_body_check(const async_body_t *body, async_str_t bytes);
 static size_t async_event_need(const async_event_t *event,
     const async_body_t *body);
+static size_t async_event_stored(size_t len);
 static async_rc_t async_event_check(const async_event_t *event);
 static async_rc_t async_event_fence(const async_work_t *work,
     const async_event_t *event, const async_job_t *job);
@@ -74,7 +81,7 @@ async_event_prepare(const async_event_t *event, int64_t now,
     submit->trail_len = async_event_trail(event, &job, now, submit->trail,
                                           ASYNC_TRAIL_MAX);
 
-    submit->need = submit->len + submit->trail_len
+    submit->need = async_event_stored(submit->len + submit->trail_len)
                    + async_event_need(event, &job.request);
 
     if (submit->trail_len == 0) {
@@ -121,9 +128,24 @@ async_body_check(const async_body_t *body, async_str_t bytes)
 static size_t
 async_event_need(const async_event_t *event, const async_body_t *body)
 {
-    return ASYNC_EVENT_ROWS + event->payload.head.len
-           + event->payload.capture.len + event->payload.body.len
+    return ASYNC_EVENT_ROWS
+           + async_event_stored(event->payload.head.len)
+           + async_event_stored(event->payload.capture.len)
+           + async_event_stored(event->payload.body.len)
            + (body->where == ASYNC_BODY_SPOOL ? body->len : 0);
+}
+
+
+static size_t
+async_event_stored(size_t len)
+{
+    size_t  rest;
+
+    rest = len % ASYNC_CHUNK;
+
+    return len / ASYNC_CHUNK * ASYNC_EVENT_PAGE
+           + (rest > ASYNC_EVENT_SHARED ? ASYNC_EVENT_PAGE
+                                        : async_event_shared(rest));
 }
 
 
