@@ -15,9 +15,14 @@ package AsyncNginx;
 #   --- store: sync=relaxed    what follows async_store's path; off: no store
 #   --- no_worker              nobody executes the jobs
 #   --- expect_log: pattern    a line as bad as [alert] is right here
+#   --- check                  Perl, see AsyncCheck: one test, which may take
+#                              the place of a request
+#   --- prepare                Perl, before nginx starts
+#   --- refused: sentence      nginx must not start, and say this: two tests
 #
 # In configuration $TEST_NGINX_STORE is the store, $TEST_NGINX_BACKEND the
-# host:port of backend.py, started when a block names it.
+# host:port of backend.py, started when a block names it, $TEST_NGINX_PORT_2
+# a second port of the file, $TEST_NGINX_DATA a folder for a block's files.
 #
 # The store lies outside of Test::Nginx's server root, where it would stop
 # at files that it does not know, and would remove the store under a running
@@ -27,13 +32,14 @@ package AsyncNginx;
 use strict;
 use warnings;
 
+use AsyncCheck ();
 use AsyncTest qw(poll_until slurp);
 use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use File::Path qw(make_path remove_tree);
 use POSIX qw(WNOHANG);
 
-my ($root, $stores, $worker, $backend, $block_number);
+my ($root, $stores, $data, $store, $worker, $backend, $block_number);
 my $test = $$;
 
 # compiled before Test::Nginx's own END, and therefore run after it: nginx
@@ -54,11 +60,13 @@ BEGIN {
 
     $root   = "$top/build/t/$name$hup";
     $stores = "$root/store";
+    $data   = "$root/data";
     remove_tree($root);
-    make_path($stores);
+    make_path($stores, $data);
 
     $ENV{TEST_NGINX_BINARY}  ||= "$top/build/nginx";
     $ENV{TEST_NGINX_SERVROOT} = "$root/servroot";
+    $ENV{TEST_NGINX_DATA}     = $data;
     unshift @INC, "$top/build/perl/usr/share/perl5";
 }
 
@@ -86,10 +94,19 @@ use warnings 'redefine';
 
 add_block_preprocessor(sub {
     my ($block) = @_;
-    my $store = "$stores/" . ++$block_number;
+
+    if (defined(my $sentence = _section($block, 'refused'))) {
+        $block->set_value(must_die => 1);
+        $block->set_value(suppress_stderr => 1);
+        $block->set_value(error_log => [qr/\[emerg\] .*\Q$sentence\E/]);
+    }
+
     my $main  = "load_module $top/build/ngx_http_async_module.so;\n";
 
+    $store = "$stores/" . ++$block_number;
+
     $ENV{TEST_NGINX_STORE}   = $store;
+    $ENV{TEST_NGINX_PORT_2}  = server_port() + 2;
     $ENV{TEST_NGINX_BACKEND} = _backend()
         if grep { defined && /TEST_NGINX_BACKEND/ }
                 $block->config, $block->http_config;
@@ -98,9 +115,11 @@ add_block_preprocessor(sub {
     $main .= "error_log $root/error.log warn;\n"
         if !defined $block->must_die;
 
+
     my $given = _section($block, 'store') // '';
     my $http  = $given eq 'off' ? '' : "async_store $store $given;\n";
     my $init  = $given eq 'off' || defined _section($block, 'no_worker')
+                || defined $block->must_die
                 ? '' : "AsyncNginx::_start_worker('$store');";
 
     _write("$root/expected-log", "$_\n", 'append')
@@ -109,7 +128,34 @@ add_block_preprocessor(sub {
     $block->set_value(main_config => $main . ($block->main_config // ''));
     $block->set_value(http_config => $http . ($block->http_config // ''));
     $block->set_value(init        => $init . ($block->init // ''));
+
+    if (defined(my $code = _section($block, 'prepare'))) {
+        $code = "package AsyncCheck; $code; 1";
+        eval $code or die 'prepare: ', $block->name, ": $@";
+    }
 });
+
+
+# a block with a check needs no request of Test::Nginx's
+my $helper = $Test::Nginx::Util::RunTestHelper;
+
+$Test::Nginx::Util::RunTestHelper = sub ($$) {
+    my ($block, @rest) = @_;
+    my $check = _section($block, 'check');
+
+    $helper->($block, @rest) if defined $block->request;
+
+    AsyncCheck::run($block->name, $check,
+        root       => $root,
+        servroot   => "$root/servroot",
+        store_path => $store,
+        ports      => {
+            ''      => server_port(),
+            2       => $ENV{TEST_NGINX_PORT_2},
+            BACKEND => $backend ? _backend() =~ s/.*://r : 0,
+        },
+    ) if defined $check;
+};
 
 
 add_test_cleanup_handler(sub {
