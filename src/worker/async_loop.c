@@ -174,6 +174,12 @@ async_loop_stop(async_loop_t *w, int64_t now)
     w->patience = now + ASYNC_LOOP_LAST;
 
     async_loop_cut_all(w, now);
+
+    /* with nothing to settle there is no turn to wait for */
+
+    if (w->nended == 0) {
+        w->phase = ASYNC_LOOP_DONE;
+    }
 }
 
 
