@@ -40,6 +40,10 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 
+# a line for each thing made; V=1 shows the commands
+made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
+
+
 .PHONY: all demo test lint unit install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -55,6 +59,7 @@ help:
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=tree    any of these, with the nginx of a source tree'
+	@echo 'V=1               show the commands'
 
 
 # the program
@@ -62,11 +67,11 @@ help:
 objects  = $(patsubst src/%.c,$(build)/obj/%.o,$(1))
 
 $(program): $(call objects,$(shared) $(worker) $(tool))
-	$(CC) $(LDFLAGS) -o $@ $^ $(libs)
+	$(call made,link)$(CC) $(LDFLAGS) -o $@ $^ $(libs)
 
 $(build)/obj/%.o: src/%.c $(build)/stamp/flags
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
+	$(call made,cc)$(CC) $(cflags) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
 
 
 # the module: nginx's own build makes it, in a folder of that nginx
@@ -103,7 +108,8 @@ ngx_options  := --with-compat --with-threads --with-debug --with-pcre-jit \
 
 # the finished files change only when their content does; a running nginx
 # keeps the file that it has mapped
-replace = cmp -s $(1) $(2) || cp --remove-destination $(1) $(2)
+replace = cmp -s $(1) $(2) \
+          || { echo '  module $(2)'; cp --remove-destination $(1) $(2); }
 
 $(module): $(ngx_build)/configured $(nginx) FORCE
 	+@$(ngx_make) modules
@@ -118,7 +124,7 @@ $(ngx_header):
 
 $(ngx_build)/configured:
 	@mkdir -p $(@D)
-	cd $(ngx_source) && bash -c '. ./conf_flags && ./configure \
+	$(call made,configure)cd $(ngx_source) && bash -c '. ./conf_flags && ./configure \
 	    --with-cc-opt="-g -O2 -fPIC -fstack-protector-strong \
 	                   -D_FORTIFY_SOURCE=2 $(CFLAGS)" \
 	    --with-ld-opt="-Wl,-z,relro -Wl,-z,now -fPIC $(LDFLAGS)" \
@@ -136,12 +142,12 @@ else
 # configure writes into the tree that it runs in: a copy
 $(ngx_source)/src/core/nginx.h: $(ngx_header)
 	@mkdir -p $(ngx_source)
-	cp -a $(NGINX_SRC)/. $(ngx_source)
+	$(call made,copy)cp -a $(NGINX_SRC)/. $(ngx_source)
 	@touch $@
 
 $(ngx_build)/configured: $(ngx_source)/src/core/nginx.h
 	@mkdir -p $(ngx_build)/prefix
-	cd $(ngx_source) && $(ngx_configure) $(ngx_options) \
+	$(call made,configure)cd $(ngx_source) && $(ngx_configure) $(ngx_options) \
 	    --with-cc-opt="-g -O2 $(CFLAGS)" --with-ld-opt="$(LDFLAGS)" \
 	    --builddir=$(ngx_build) --add-dynamic-module=$(CURDIR) \
 	    --prefix=$(ngx_build)/prefix --modules-path=$(ngx_modules) \
@@ -179,12 +185,12 @@ unit: $(unit_plain) $(unit_asan)
 
 $(unit_plain): $(build)/unit/%: t/unit/%.c $(build)/unit/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(incs_unit) -MMD -MP -MF $@.d -o $@ \
+	$(call made,cc)$(CC) $(cflags) $(incs_unit) -MMD -MP -MF $@.d -o $@ \
 	    $(filter %.c %.a,$^) -lcmocka $(libs)
 
 $(unit_asan): $(build)/unit-asan/%: t/unit/%.c $(build)/unit-asan/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(asan) $(incs_unit) -MMD -MP -MF $@.d -o $@ \
+	$(call made,cc)$(CC) $(asan) $(incs_unit) -MMD -MP -MF $@.d -o $@ \
 	    $(filter %.c %.a,$^) -lcmocka $(libs)
 
 $(build)/unit/lib.a: $(call objects,$(shared) $(worker))
@@ -193,11 +199,11 @@ $(build)/unit-asan/lib.a: $(call unit_obj,$(shared) $(worker))
 %/lib.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call made,ar)$(AR) rcs $@ $^
 
 $(build)/unit-asan/obj/%.o: src/%.c $(build)/stamp/flags
 	@mkdir -p $(@D)
-	$(CC) $(asan) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
+	$(call made,cc)$(CC) $(asan) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
 
 
 # what is run
