@@ -219,7 +219,6 @@ demo:
 
 test:
 	@t/lib/packages.sh build demo test
-	@t/lib/test-nginx.sh
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan)

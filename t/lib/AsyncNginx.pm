@@ -45,7 +45,7 @@ my $test = $$;
 # compiled before Test::Nginx's own END, and therefore run after it: nginx
 # has ended then
 END {
-    if ($$ == $test) {
+    if ($test && $$ == $test) {
         my $status = $?;
         _stop($_) for grep { $_ } $worker, $backend;
         remove_tree($stores) if $stores;
@@ -58,6 +58,7 @@ BEGIN {
     my $hup  = $ENV{TEST_NGINX_USE_HUP} ? '-hup' : '';
     my $name = basename($0, '.t');
 
+    $test   = $$;
     $root   = "$top/build/t/$name$hup";
     $stores = "$root/store";
     $data   = "$root/data";
