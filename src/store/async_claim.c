@@ -10,8 +10,9 @@
 
 
 /*
- * Rows that one claim may look at without handing out a job: what is left,
- * is left to the next claim, so that no transaction grows long.
+ * Rows that one claim may look at without handing out a job, first of timers
+ * and then of queues: what is left, is left to the next claim, so that no
+ * transaction grows long.
  */
 #define ASYNC_CLAIM_SCAN  512
 
@@ -62,6 +63,10 @@ async_claim_run(async_work_t *work, async_claim_request_t *request)
     request->more = false;
 
     async_claim_due(&claimer);
+
+    /* many that come back at once must not keep all from running */
+
+    claimer.left = ASYNC_CLAIM_SCAN;
 
     /* what runs now will want to store a result */
 
@@ -177,6 +182,9 @@ async_claim_aside(async_work_t *work, async_db_t db, const MDB_val *row)
             tally->queued--;
             tally->changed = true;
         }
+
+    } else {
+        work->recount = true;               /* nobody knows of which queue */
     }
 
     async_work_delete_row(work, db, *row);

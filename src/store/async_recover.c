@@ -16,7 +16,7 @@
 
 static void async_recover_rows(async_work_t *work, unsigned max,
     bool *left);
-static void async_recover_job(async_work_t *work, const async_key_t *row);
+static bool async_recover_job(async_work_t *work, const async_key_t *row);
 
 
 bool
@@ -139,16 +139,17 @@ async_recover_rows(async_work_t *work, unsigned max, bool *left)
 
         memcpy(key.bytes, row.mv_data, key.len);
 
-        async_recover_job(work, &key);
+        /* no sound job behind it: the row goes, the record stays */
 
-        /* a row that no sound job stands behind is still there */
-
-        async_work_delete(work, &key);
+        if (!async_recover_job(work, &key)) {
+            async_work_delete(work, &key);
+            work->recount = true;
+        }
     }
 }
 
 
-static void
+static bool
 async_recover_job(async_work_t *work, const async_key_t *row)
 {
     MDB_val        k;
@@ -165,14 +166,14 @@ async_recover_job(async_work_t *work, const async_key_t *row)
     async_key_id(&k, &event.id);
 
     if (async_work_job(work, &event.id, &job, buf) != ASYNC_OK) {
-        return;
+        return false;
     }
 
     async_key_place(&place, &job, 0);
 
     if (place.db != row->db || memcmp(place.bytes, row->bytes, row->len) != 0)
     {
-        return;
+        return false;
     }
 
     event.by = (async_str_t) async_str("worker");
@@ -193,5 +194,5 @@ async_recover_job(async_work_t *work, const async_key_t *row)
         job.deaths++;
     }
 
-    (void) async_event_move(work, &event, &job);
+    return async_event_move(work, &event, &job) == ASYNC_OK;
 }

@@ -9,16 +9,40 @@
 #include "async_work.h"
 
 
-static async_tally_t *async_tally_add(async_work_t *work);
+static async_tally_t *async_tally_find(async_work_t *work,
+    async_str_t queue);
+static async_tally_t *async_tally_add(async_work_t *work, async_str_t queue);
 static void async_tally_load(async_work_t *work, async_tally_t *tally);
-static void async_tally_recount(async_work_t *work, async_tally_t *tally,
-    async_db_t db);
-static bool async_tally_owns(async_work_t *work, const async_tally_t *tally,
+static void async_tally_names(async_work_t *work);
+static void async_tally_walk(async_work_t *work, async_db_t db);
+static void async_tally_row(async_work_t *work, async_db_t db,
     const MDB_val *row);
 
 
 async_tally_t *
 async_work_tally(async_work_t *work, async_str_t queue)
+{
+    async_tally_t  *tally;
+
+    tally = async_tally_find(work, queue);
+
+    if (tally != NULL) {
+        return tally;
+    }
+
+    tally = async_tally_add(work, queue);
+
+    if (tally != NULL && work->recount && !work->recounting) {
+        async_work_recount(work);
+        tally = async_tally_find(work, queue);
+    }
+
+    return work->fault == ASYNC_OK ? tally : NULL;
+}
+
+
+static async_tally_t *
+async_tally_find(async_work_t *work, async_str_t queue)
 {
     unsigned        i;
     async_tally_t  *tally;
@@ -33,44 +57,40 @@ async_work_tally(async_work_t *work, async_str_t queue)
         }
     }
 
-    tally = async_tally_add(work);
-
-    if (tally == NULL) {
-        work->fault = ASYNC_UNAVAILABLE;
-        return NULL;
-    }
-
-    memset(tally, 0, sizeof(async_tally_t));
-    async_key_count(&tally->key, queue);
-    async_tally_load(work, tally);
-
-    return work->fault == ASYNC_OK ? tally : NULL;
+    return NULL;
 }
 
 
 static async_tally_t *
-async_tally_add(async_work_t *work)
+async_tally_add(async_work_t *work, async_str_t queue)
 {
     unsigned        n;
     async_store_t  *store;
-    async_tally_t  *tallies;
+    async_tally_t  *tally;
 
     store = work->store;
 
     if (work->ntallies == store->ntallies) {
 
         n = store->ntallies == 0 ? 16 : store->ntallies * 2;
-        tallies = realloc(store->tallies, n * sizeof(async_tally_t));
+        tally = realloc(store->tallies, n * sizeof(async_tally_t));
 
-        if (tallies == NULL) {
+        if (tally == NULL) {
+            work->fault = ASYNC_UNAVAILABLE;
             return NULL;
         }
 
-        store->tallies = tallies;
+        store->tallies = tally;
         store->ntallies = n;
     }
 
-    return &store->tallies[work->ntallies++];
+    tally = &store->tallies[work->ntallies++];
+
+    memset(tally, 0, sizeof(async_tally_t));
+    async_key_count(&tally->key, queue);
+    async_tally_load(work, tally);
+
+    return tally;
 }
 
 
@@ -105,24 +125,79 @@ async_tally_load(async_work_t *work, async_tally_t *tally)
     if (async_count_decode(n, 2, v.mv_data, v.mv_size) == ASYNC_OK) {
         tally->queued = n[0];
         tally->running = n[1];
-        return;
-    }
 
-    async_tally_recount(work, tally, ASYNC_DB_READY);
-    async_tally_recount(work, tally, ASYNC_DB_TIMERS);
-    async_tally_recount(work, tally, ASYNC_DB_RUNNING);
-    tally->changed = true;
+    } else {
+        work->recount = true;
+    }
 }
 
 
 /*
- * The figures of a queue are damaged, but they can be had again from the
- * index rows of the jobs that are not final; those of timers that wait for
- * the sweeper are of final jobs and come last.
+ * Figures are derived, so damage to them, or to a job that they count, need
+ * not stop a queue.  It takes a look at every job that is not final: slow,
+ * and only then.
  */
 
+void
+async_work_recount(async_work_t *work)
+{
+    unsigned        i;
+    async_tally_t  *tally;
+
+    work->recounting = true;
+
+    async_tally_names(work);
+
+    for (i = 0; i < work->ntallies; i++) {
+        tally = &work->store->tallies[i];
+
+        tally->queued = 0;
+        tally->running = 0;
+        tally->changed = true;
+    }
+
+    async_tally_walk(work, ASYNC_DB_READY);
+    async_tally_walk(work, ASYNC_DB_TIMERS);
+    async_tally_walk(work, ASYNC_DB_RUNNING);
+
+    work->recounting = false;
+    work->recount = false;
+    work->changed = true;
+}
+
+
+/* queues that have figures now, also those that no row will name */
+
 static void
-async_tally_recount(async_work_t *work, async_tally_t *tally, async_db_t db)
+async_tally_names(async_work_t *work)
+{
+    bool         more;
+    MDB_val      row;
+    async_str_t  name;
+    async_key_t  key;
+
+    async_key_count(&key, (async_str_t) { NULL, 0 });
+
+    for (more = async_work_seek(work, &key, &row); more;
+         more = async_work_seek(work, &key, &row))
+    {
+        name.data = row.mv_data;
+        name.len = row.mv_size;
+
+        if (async_work_tally(work, name) == NULL) {
+            return;
+        }
+
+        /* the least key above this one has a zero byte more */
+
+        async_key_count(&key, name);
+        key.bytes[key.len++] = 0;
+    }
+}
+
+
+static void
+async_tally_walk(async_work_t *work, async_db_t db)
 {
     int          rc;
     MDB_val      k, v;
@@ -141,6 +216,8 @@ async_tally_recount(async_work_t *work, async_tally_t *tally, async_db_t db)
 
     while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == MDB_SUCCESS) {
 
+        /* those that wait for the sweeper are final, and come last */
+
         if (db == ASYNC_DB_TIMERS
             && *(uint8_t *) k.mv_data != ASYNC_TIMER_DUE)
         {
@@ -148,10 +225,7 @@ async_tally_recount(async_work_t *work, async_tally_t *tally, async_db_t db)
             break;
         }
 
-        if (async_tally_owns(work, tally, &k)) {
-            tally->queued += db == ASYNC_DB_RUNNING ? 0 : 1;
-            tally->running += db == ASYNC_DB_RUNNING ? 1 : 0;
-        }
+        async_tally_row(work, db, &k);
     }
 
     mdb_cursor_close(cursor);
@@ -162,17 +236,38 @@ async_tally_recount(async_work_t *work, async_tally_t *tally, async_db_t db)
 }
 
 
-static bool
-async_tally_owns(async_work_t *work, const async_tally_t *tally,
-    const MDB_val *row)
+static void
+async_tally_row(async_work_t *work, async_db_t db, const MDB_val *row)
 {
-    uint8_t      buf[ASYNC_JOB_MAX];
-    async_id_t   id;
-    async_job_t  job;
+    uint8_t         buf[ASYNC_JOB_MAX];
+    async_id_t      id;
+    async_job_t     job;
+    async_tally_t  *tally;
 
-    async_key_id(row, &id);
+    if (db == ASYNC_DB_READY) {
+        job.queue.data = (const char *) row->mv_data + 1;
+        job.queue.len = *(uint8_t *) row->mv_data;
 
-    return async_work_job(work, &id, &job, buf) == ASYNC_OK
-           && job.queue.len == tally->key.len
-           && memcmp(job.queue.data, tally->key.bytes, job.queue.len) == 0;
+    } else {
+        async_key_id(row, &id);
+
+        if (async_work_job(work, &id, &job, buf) != ASYNC_OK) {
+            return;
+        }
+    }
+
+    tally = async_work_tally(work, job.queue);
+
+    if (tally == NULL) {
+        return;
+    }
+
+    tally->changed = true;
+
+    if (db == ASYNC_DB_RUNNING) {
+        tally->running++;
+
+    } else {
+        tally->queued++;
+    }
 }

@@ -247,6 +247,10 @@ async_work_finish(async_work_t *work)
     async_key_t     key;
     async_tally_t  *tally;
 
+    if (work->recount) {
+        async_work_recount(work);
+    }
+
     for (i = 0; i < work->ntallies; i++) {
         tally = &work->store->tallies[i];
 

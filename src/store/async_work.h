@@ -23,6 +23,8 @@ typedef struct {
     uint64_t        spooled;         /* bytes in spool/, accounted */
     bool            spooled_changed;
     unsigned        ntallies;        /* used of store->tallies */
+    bool            recount;         /* the figures are wrong somewhere */
+    bool            recounting;
     bool            changed;         /* there is something to commit */
     async_rc_t      fault;
 } async_work_t;
@@ -60,6 +62,8 @@ bool async_work_seek(async_work_t *work, const async_key_t *key,
 
 /* the figures of a queue; NULL is a fault.  Valid until the next call */
 async_tally_t *async_work_tally(async_work_t *work, async_str_t queue);
+/* makes the figures of all queues anew, from the index rows */
+void async_work_recount(async_work_t *work);
 
 /* a job's record, copied to buf (ASYNC_JOB_MAX bytes) and decoded */
 async_rc_t async_work_job(async_work_t *work, const async_id_t *id,
