@@ -13,11 +13,12 @@ package AsyncLoad;
 #   my @submits = $load->stop;                  # or ->finish: waits for count
 #   $load->invariants;                          # as test results
 #
-# The clients keep their connections alive.  A connection that ends before the
-# first byte of an answer, on a request that was not its first, was idle for
-# the server: the submit is sent again, as any client would do it, and counted
-# as {again}.  A target must hold key=<n>, so that the backend's log tells
-# whether it ran twice.
+# The clients keep their connections alive.  A submit that gets no answer is
+# an {error} and its outcome unknown.  With resend, for servers that end in
+# good order: a connection that ends before the first byte of an answer, on a
+# request that was not its first, was idle for the server, and the submit is
+# sent again, as any client would do it, and counted as {again}.  A target
+# must hold key=<n>, so that the backend's log tells whether it ran twice.
 
 use strict;
 use warnings;
@@ -34,7 +35,8 @@ my $patience = 30;
 
 
 # connections 16; pause: seconds between an answer and the next submit of a
-# connection, 0; port: a name given to %%PORT_name%%; name: of the log, load
+# connection, 0; resend: above; port: a name given to %%PORT_name%%; name: of
+# the log, load
 sub start {
     my ($class, $t, %args) = @_;
     my $self = bless {
@@ -65,6 +67,13 @@ sub submits {
     my ($fatal) = grep { $_->{fatal} } @lines;
     die "load: $fatal->{fatal}" if $fatal;
     return @lines;
+}
+
+
+# only how many
+sub answers {
+    my ($self) = @_;
+    return (slurp($self->{file}) // '') =~ tr/\n//;
 }
 
 
@@ -134,7 +143,8 @@ sub _receive {
                                                       $client->{in});
             $self->_answered($client, $answer) if $answer;
 
-        } elsif ($client->{requests} > 1 && $client->{in} eq '') {
+        } elsif ($self->{resend} && $client->{requests} > 1
+                 && $client->{in} eq '') {
             $client->{again}++;
             _close($client);
 
@@ -170,7 +180,7 @@ sub _send {
     # small enough for the socket's buffer
     if ((syswrite($client->{socket}, $bytes) // 0) == length $bytes) {
         $client->{sent} = 1;
-    } elsif ($client->{requests} > 1) {
+    } elsif ($self->{resend} && $client->{requests} > 1) {
         $client->{again}++;
         _close($client);
     } else {
