@@ -190,17 +190,28 @@ async_judge_stopped(async_verdict_t *v, const async_outcome_t *o)
         return;
     }
 
-    async_judge_again(v, o, "The worker was stopped while the request ran.");
+    /* our stop says nothing against the job, however often it was cut */
+
+    if (o->repeatable) {
+        v->event = ASYNC_EVENT_INTERRUPTED;
+        return;
+    }
+
+    async_judge_failed(v, ASYNC_JOB_ERROR_OUTCOME_UNKNOWN,
+                       "The worker was stopped while the request ran.");
 }
 
 
-/* it counts as sent: only a repeatable request may be sent again */
+/*
+ * It counts as sent: only a repeatable request may be sent again, and not one
+ * that breaks whatever serves it.
+ */
 
 static void
 async_judge_again(async_verdict_t *v, const async_outcome_t *o,
     const char *detail)
 {
-    if (o->repeatable) {
+    if (o->repeatable && o->deaths + 1 < ASYNC_JUDGE_DEATHS) {
         v->event = ASYNC_EVENT_INTERRUPTED;
         return;
     }

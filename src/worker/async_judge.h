@@ -14,6 +14,7 @@
 
 
 #define ASYNC_JUDGE_DETAIL  96
+#define ASYNC_JUDGE_DEATHS  3       /* attempts cut, the last is final */
 
 
 /* how a replay ended, seen from this side of the socket */
@@ -33,6 +34,7 @@ typedef struct {
     async_end_t    end;
     bool           sent;        /* request bytes may have been read by nginx */
     bool           repeatable;
+    uint32_t       deaths;      /* attempts of the job that were cut before */
     bool           end_line;    /* the response head had Async-Replay-End */
     unsigned       status;      /* of the response head, 0 = none arrived */
     async_facts_t  facts;       /* if end_line */

@@ -75,6 +75,7 @@ async_replay_init(async_replay_t *r, const async_replay_env_t *env,
     r->epoch = job->epoch;
     r->server = job->server;
     r->attempt = job->attempt;
+    r->deaths = job->deaths;
     r->repeatable = (job->flags & ASYNC_JOB_REPEATABLE) != 0;
     r->head_only = job->method.len == 4
                    && memcmp(job->method.data, "HEAD", 4) == 0;
@@ -329,6 +330,12 @@ async_replay_ended(async_replay_t *replay, async_http_end_t end,
 
     async_replay_why(replay, why);
 
+    /* to libcurl a head that ends with the connection is a whole one */
+
+    if (end == ASYNC_HTTP_COMPLETE && !replay->response.ended) {
+        end = ASYNC_HTTP_BROKEN;
+    }
+
     async_replay_settle(replay,
                         end == ASYNC_HTTP_ABORTED
                         ? async_replay_aborted(replay) : ends[end],
@@ -411,6 +418,7 @@ async_replay_judge(async_replay_t *r, async_end_t end, bool sent, int64_t now)
     outcome.end = end;
     outcome.sent = sent;
     outcome.repeatable = r->repeatable;
+    outcome.deaths = r->deaths;
     outcome.status = r->response.ended ? r->response.status : 0;
     outcome.end_line = r->response.ended && r->response.end_line;
     outcome.facts = r->response.facts;

@@ -29,6 +29,7 @@ typedef struct {
     uint64_t                   epoch;
     uint64_t                   server;
     uint32_t                   attempt;
+    uint32_t                   deaths;
     bool                       repeatable;
     bool                       head_only;      /* method HEAD */
     uint64_t                   timeout;        /* ms */

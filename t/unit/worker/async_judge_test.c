@@ -297,6 +297,39 @@ an_unrepeatable_request_that_was_sent_never_goes_back(void **state)
 
 
 static void
+the_third_cut_is_the_last(void **state)
+{
+    async_outcome_t  o;
+    async_verdict_t  v;
+
+    (void) state;
+
+    memset(&o, 0, sizeof(async_outcome_t));
+    o.end = ASYNC_END_BROKEN;
+    o.sent = true;
+    o.repeatable = true;
+    o.deaths = 1;
+
+    async_judge(&v, &o);
+    assert_int_equal(v.event, INTERRUPTED);
+
+    o.deaths = 2;
+
+    async_judge(&v, &o);
+    assert_int_equal(v.event, FAILED);
+    assert_int_equal(v.error, UNKNOWN);
+
+    /* but not where it is we who stop */
+
+    o.end = ASYNC_END_STOPPED;
+    o.deaths = 9;
+
+    async_judge(&v, &o);
+    assert_int_equal(v.event, INTERRUPTED);
+}
+
+
+static void
 details_name_the_status(void **state)
 {
     async_outcome_t  o;
@@ -327,6 +360,7 @@ main(void)
         cmocka_unit_test(a_repeatable_request_is_judged_by_the_table),
         cmocka_unit_test(an_unrepeatable_request_is_judged_by_the_table),
         cmocka_unit_test(an_unrepeatable_request_that_was_sent_never_goes_back),
+        cmocka_unit_test(the_third_cut_is_the_last),
         cmocka_unit_test(details_name_the_status)
     };
 
