@@ -5,6 +5,10 @@
 # Everything is made in build/; build/nginx is always the nginx that
 # build/ngx_http_async_module.so belongs to.
 
+ifneq ($(words $(CURDIR)),1)
+$(error nginx cannot be configured in a folder with a space in its path)
+endif
+
 CC      ?= gcc
 PREFIX  ?= /usr
 DESTDIR ?=

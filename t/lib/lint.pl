@@ -216,12 +216,12 @@ sub includes {
 
 # where nginx's headers and what configure found are, after a build
 sub nginx_includes {
-    my ($makefile) = glob 'build/ngx-*/Makefile';
-    die "lint: build first\n" if !$makefile;
-
-    my $folder = dirname($makefile);
+    my $link   = readlink 'build/nginx' // '';
+    my $folder = $link =~ m{/(build/ngx-[^/]+)/} ? $1 : 'build/ngx-debian';
     my $source = -d "$folder/source" ? "$folder/source"
                                      : '/usr/share/nginx/src';
+    die "lint: build first\n" if !-e "$folder/configured";
+
     return join ' ', "-I$folder", map { "-I$source/src/$_" }
         qw(core event event/modules os/unix http http/modules http/v2);
 }
