@@ -289,17 +289,30 @@ async_takeover_again(async_rc_t rc, const char *what, const async_error_t *err)
 }
 
 
-/* false if a signal came */
+/* false if a signal came; shows signs of life if they are asked for */
 
 static bool
 async_takeover_wait(int signals, int ms)
 {
+    int            beat, piece;
     struct pollfd  pfd;
 
-    async_notify("WATCHDOG=1");
+    beat = async_notify_interval();
 
     pfd.fd = signals;
     pfd.events = POLLIN;
 
-    return poll(&pfd, 1, ms) == 0;
+    for ( /* void */ ; ms > 0; ms -= piece) {
+        piece = beat && beat < ms ? beat : ms;
+
+        if (beat) {
+            async_notify("WATCHDOG=1");
+        }
+
+        if (poll(&pfd, 1, piece) != 0) {
+            return false;
+        }
+    }
+
+    return true;
 }

@@ -26,9 +26,52 @@ static struct {
     char             path[64];
     async_store_t   *store;
     async_view_t    *view;
+    int              notify;                        /* NOTIFY_SOCKET */
     uint8_t          policy[ASYNC_POLICY_KEY];      /* 60 s, 1 MiB */
     uint8_t          hasty[ASYNC_POLICY_KEY];       /* 300 ms */
 } fake;
+
+
+/* where a worker reports to a service manager: it tells us when it is ready */
+
+static void
+fake_notify(void)
+{
+    struct timeval      limit = { FAKE_WAIT / 1000, 0 };
+    struct sockaddr_un  sun;
+
+    memset(&sun, 0, sizeof(struct sockaddr_un));
+    sun.sun_family = AF_UNIX;
+    snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/notify", fake.path);
+
+    fake.notify = socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fake.notify, (struct sockaddr *) &sun, sizeof(sun)),
+                     0);
+    assert_int_equal(setsockopt(fake.notify, SOL_SOCKET, SO_RCVTIMEO, &limit,
+                                sizeof(limit)),
+                     0);
+    setenv("NOTIFY_SOCKET", sun.sun_path, 1);
+}
+
+
+/* reads what is reported until text is among it */
+
+static void
+fake_hear(const char *text)
+{
+    char     buf[256];
+    ssize_t  n;
+
+    do {
+        n = recv(fake.notify, buf, sizeof(buf) - 1, 0);
+
+        if (n < 0) {
+            fail_msg("nobody said %s", text);
+        }
+
+        buf[n > 0 ? n : 0] = '\0';
+    } while (strstr(buf, text) == NULL);
+}
 
 
 static void
@@ -38,6 +81,7 @@ fake_folder(void)
     assert_non_null(mkdtemp(fake.path));
     fake_log.nseen = 0;
     fake_log.open_max = 0;
+    fake_notify();
 }
 
 
@@ -93,6 +137,7 @@ fake_remove(void)
         fake.view = NULL;
     }
 
+    close(fake.notify);
     snprintf(command, sizeof(command), "rm -rf %s", fake.path);
     assert_int_equal(system(command), 0);
 }
@@ -305,8 +350,10 @@ fake_worker_main(int argc, char **argv)
 }
 
 
+/* returns when it has its signals in hand: it may be told to stop */
+
 static pid_t
-fake_start(unsigned concurrency, unsigned grace)
+fake_start_at(const char *store, unsigned concurrency, unsigned grace)
 {
     char   n[16], ms[16];
     pid_t  pid;
@@ -318,12 +365,21 @@ fake_start(unsigned concurrency, unsigned grace)
     assert_true(pid >= 0);
 
     if (pid == 0) {
-        execl("/proc/self/exe", "worker", "worker", fake.path, n, ms,
+        execl("/proc/self/exe", "worker", "worker", store, n, ms,
               (char *) NULL);
         _exit(127);
     }
 
+    fake_hear("READY=1");
+
     return pid;
+}
+
+
+static pid_t
+fake_start(unsigned concurrency, unsigned grace)
+{
+    return fake_start_at(fake.path, concurrency, grace);
 }
 
 

@@ -202,7 +202,7 @@ fake_special(int fd, const fake_request_t *r)
         fake_say(fd, FAKE_OK FAKE_END "Content-Length: 1000000\r\n\r\n");
         fake_repeat(fd, 'd', 1000000, 20);
 
-    } else if (strcmp(r->target, "/never") == 0) {
+    } else if (strncmp(r->target, "/never", 6) == 0) {
         (void) recv(fd, text, 1, 0);        /* until the worker hangs up */
 
     } else if (strncmp(r->target, "/slow", 5) == 0) {
