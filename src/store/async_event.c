@@ -445,8 +445,11 @@ async_event_end(async_work_t *work, const async_event_t *event,
     job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
     job->error = completed ? ASYNC_JOB_ERROR_NONE : event->error;
     job->response = event->response;
-    job->result_status = event->response.where != ASYNC_BODY_NONE
-                         || completed ? event->status : 0;
+
+    /* no body is no sign: a HEAD that failed has a response all the same */
+
+    job->result_status = completed || event->payload.head.len != 0
+                         ? event->status : 0;
     job->resource = event->resource;
     job->detail = event->detail;
 }
