@@ -23,7 +23,7 @@ store   := $(sort $(wildcard src/store/*.c))
 worker  := $(sort $(wildcard src/worker/*.c))
 tool    := $(sort $(wildcard src/tool/*.c))
 shared  := $(core) $(store)
-headers := $(sort $(wildcard src/*/*.h))
+headers := $(sort $(wildcard src/core/*.h src/store/*.h src/module/*.h))
 tests   := $(sort $(wildcard t/unit/*/*_test.c))
 
 warn    := -Wall -Wextra -Werror
@@ -125,6 +125,9 @@ ifeq ($(NGINX_SRC),)
 
 $(ngx_header):
 	@t/lib/packages.sh --check build
+
+# nothing is compiled before that was seen
+$(build)/stamp/flags: | $(ngx_header)
 
 $(ngx_build)/configured:
 	@mkdir -p $(@D)

@@ -63,11 +63,14 @@ sub lines_of {
 }
 
 
-# all that belongs to the repository, or will when it is added
+# all that belongs to the repository, or will when it is added; root may
+# look into the checkout of another
 sub repository {
     my @files = -e '.git'
-        ? split /\0/, `git ls-files -z -co --exclude-standard`
-        : map { chomp; s{^\./}{}r } `find . -path ./build -prune -o -type f -print`;
+        ? split /\0/, `git -c safe.directory='*' ls-files -z -co --exclude-standard`
+        : split /\0/, `find * .ci .editorconfig .gitignore -path build -prune -o -type f -print0`;
+
+    die "lint: no files were found\n" if !@files;
     return grep { -f && !/\.(?:png|gz|deb|bin|ico)$/ } @files;
 }
 
