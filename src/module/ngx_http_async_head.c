@@ -6,6 +6,8 @@
 #include "ngx_http_async_module.h"
 
 
+static ngx_int_t ngx_http_async_target(ngx_http_request_t *r,
+    ngx_str_t *target);
 static ngx_uint_t ngx_http_async_header_kept(ngx_table_elt_t *h,
     ngx_array_t *drop);
 static ngx_uint_t ngx_http_async_is_private_name(ngx_table_elt_t *h);
@@ -43,7 +45,7 @@ ngx_http_async_take_head(ngx_http_request_t *r,
 {
     size_t                     len;
     u_char                    *buf;
-    ngx_str_t                 *server;
+    ngx_str_t                  target, *server;
     ngx_uint_t                 i, host;
     async_str_t                name, value;
     async_writer_t             w;
@@ -53,8 +55,12 @@ ngx_http_async_take_head(ngx_http_request_t *r,
 
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
 
+    if (ngx_http_async_target(r, &target) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     len = ASYNC_RECORD_HEADER + 2 * 6 + r->method_name.len
-          + r->unparsed_uri.len + 8 + sizeof("Host") + sizeof("localhost")
+          + target.len + 8 + sizeof("Host") + sizeof("localhost")
           + cscf->server_name.len + r->headers_in.server.len;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
@@ -73,8 +79,7 @@ ngx_http_async_take_head(ngx_http_request_t *r,
     async_writer_init(&w, buf, len, ASYNC_RECORD_REQUEST);
     async_write_tag(&w, ASYNC_REQUEST_METHOD, r->method_name.data,
                     r->method_name.len);
-    async_write_tag(&w, ASYNC_REQUEST_TARGET, r->unparsed_uri.data,
-                    r->unparsed_uri.len);
+    async_write_tag(&w, ASYNC_REQUEST_TARGET, target.data, target.len);
 
     host = 0;
 
@@ -125,6 +130,33 @@ ngx_http_async_take_head(ngx_http_request_t *r,
     op->event.payload.head.len = async_writer_end(&w);
 
     return op->event.payload.head.len ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * An absolute target goes before Host (RFC 9112, section 3.2.2): the replay
+ * has one as well, and finds the same server and $host.
+ */
+
+static ngx_int_t
+ngx_http_async_target(ngx_http_request_t *r, ngx_str_t *target)
+{
+    if (r->http_version >= NGX_HTTP_VERSION_20 || r->host_start == NULL) {
+        *target = r->unparsed_uri;
+        return NGX_OK;
+    }
+
+    target->len = sizeof("http://") - 1 + r->headers_in.server.len
+                  + r->unparsed_uri.len;
+    target->data = ngx_pnalloc(r->pool, target->len);
+    if (target->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(target->data, "http://%V%V", &r->headers_in.server,
+                &r->unparsed_uri);
+
+    return NGX_OK;
 }
 
 
