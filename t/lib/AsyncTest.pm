@@ -185,6 +185,21 @@ sub write_file {
 }
 
 
+# cert.pem and key.pem in the test's folder
+sub make_certificate {
+    my ($self, $name) = @_;
+    my $root = $self->{root};
+    my @command = (qw(openssl req -x509 -newkey ec -pkeyopt
+                      ec_paramgen_curve:prime256v1 -nodes -days 2),
+                   '-subj', "/CN=$name", '-keyout', "$root/key.pem",
+                   '-out', "$root/cert.pem");
+
+    system("@command 2>$root/openssl.log") == 0
+        or die slurp("$root/openssl.log");
+    return $self;
+}
+
+
 sub write_conf {
     my ($self) = @_;
     my $user  = $> == 0 ? "user $self->{user};" : '';
