@@ -28,6 +28,7 @@ static async_rc_t async_view_walk(async_view_t *view, async_db_t db,
     async_walk_fn fn, void *data);
 static int async_feed_newest(MDB_cursor *cursor, void *data);
 static int async_feed_each(MDB_cursor *cursor, void *data);
+static bool async_feed_tell(async_feed_walk_t *walk, const MDB_val *value);
 static int async_trail_each(MDB_cursor *cursor, void *data);
 
 
@@ -110,7 +111,6 @@ async_feed_each(MDB_cursor *cursor, void *data)
     int                 rc;
     MDB_val             k, v;
     uint64_t            number;
-    async_id_t          id;
     async_key_t         key;
     async_feed_walk_t  *walk = data;
 
@@ -123,7 +123,7 @@ async_feed_each(MDB_cursor *cursor, void *data)
 
     for (/* void */; rc == MDB_SUCCESS && walk->limit > 0; walk->limit--) {
 
-        if (k.mv_size != 8 || v.mv_size != ASYNC_FEED_VALUE) {
+        if (k.mv_size != 8) {
             return MDB_CORRUPTED;
         }
 
@@ -134,12 +134,8 @@ async_feed_each(MDB_cursor *cursor, void *data)
         }
 
         *walk->seq = number;
-        memcpy(&id, v.mv_data, sizeof(async_id_t));
 
-        if (!walk->fn(walk->data, &id,
-                      async_get_be64((uint8_t *) v.mv_data
-                                     + sizeof(async_id_t))))
-        {
+        if (!async_feed_tell(walk, &v)) {
             return MDB_SUCCESS;
         }
 
@@ -147,6 +143,26 @@ async_feed_each(MDB_cursor *cursor, void *data)
     }
 
     return rc;
+}
+
+
+static bool
+async_feed_tell(async_feed_walk_t *walk, const MDB_val *value)
+{
+    async_id_t      id;
+    const uint8_t  *p;
+
+    /* a damaged entry is as good as one that is gone */
+
+    if (value->mv_size != ASYNC_FEED_VALUE) {
+        *walk->lost = true;
+        return true;
+    }
+
+    p = value->mv_data;
+    memcpy(&id, p, sizeof(async_id_t));
+
+    return walk->fn(walk->data, &id, async_get_be64(p + sizeof(async_id_t)));
 }
 
 

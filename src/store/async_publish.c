@@ -9,6 +9,12 @@
 #include "async_work.h"
 
 
+static bool async_publish_valid(const async_policy_t *policies,
+    unsigned npolicies, const async_queue_t *queues, unsigned nqueues);
+static void async_publish_policy(async_work_t *work,
+    const async_policy_t *policy);
+static void async_publish_queue(async_work_t *work,
+    const async_queue_t *queue);
 static bool async_publish_known(async_store_t *store, MDB_txn *txn,
     const async_policy_t *policies, unsigned npolicies,
     const async_queue_t *queues, unsigned nqueues);
@@ -37,13 +43,14 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
     int           rc;
     bool          known;
     MDB_txn      *txn;
-    MDB_val       v;
-    size_t        len;
-    uint8_t       buf[ASYNC_POLICY_MAX], digest[ASYNC_POLICY_KEY];
     unsigned      i;
     async_rc_t    result;
-    async_key_t   key;
     async_work_t  work;
+
+    if (!async_publish_valid(policies, npolicies, queues, nqueues)) {
+        async_error_set(err, "a policy or the name of a queue is not valid");
+        return ASYNC_INVALID;
+    }
 
     rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
 
@@ -66,27 +73,75 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
     }
 
     for (i = 0; i < npolicies; i++) {
-        async_policy_key(digest, &policies[i]);
-        async_key_policy(&key, digest);
-
-        len = async_policy_encode(&policies[i], buf, sizeof(buf));
-        async_work_put(&work, &key, buf, len);
+        async_publish_policy(&work, &policies[i]);
     }
 
     for (i = 0; i < nqueues; i++) {
-        async_key_queue(&key, queues[i].name);
-
-        if (async_work_get(&work, &key, &v) == ASYNC_OK
-            && async_queue_known(&queues[i], &v))
-        {
-            continue;
-        }
-
-        len = async_queue_encode(&queues[i], buf, sizeof(buf));
-        async_work_put(&work, &key, buf, len);
+        async_publish_queue(&work, &queues[i]);
     }
 
     return async_work_commit(&work, err);
+}
+
+
+static bool
+async_publish_valid(const async_policy_t *policies, unsigned npolicies,
+    const async_queue_t *queues, unsigned nqueues)
+{
+    uint8_t   buf[ASYNC_POLICY_MAX];
+    unsigned  i;
+
+    for (i = 0; i < npolicies; i++) {
+        if (async_policy_encode(&policies[i], buf, sizeof(buf)) == 0) {
+            return false;
+        }
+    }
+
+    for (i = 0; i < nqueues; i++) {
+        if (queues[i].name.len == 0 || queues[i].name.len > ASYNC_QUEUE_MAX
+            || async_queue_encode(&queues[i], buf, sizeof(buf)) == 0)
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static void
+async_publish_policy(async_work_t *work, const async_policy_t *policy)
+{
+    uint8_t      buf[ASYNC_POLICY_MAX], digest[ASYNC_POLICY_KEY];
+    async_key_t  key;
+
+    async_policy_key(digest, policy);
+    async_key_policy(&key, digest);
+
+    async_work_put(work, &key, buf,
+                   async_policy_encode(policy, buf, sizeof(buf)));
+}
+
+
+/* looked at once more: another may have come between */
+
+static void
+async_publish_queue(async_work_t *work, const async_queue_t *queue)
+{
+    MDB_val      v;
+    uint8_t      buf[ASYNC_POLICY_MAX];
+    async_key_t  key;
+
+    async_key_queue(&key, queue->name);
+
+    if (async_work_get(work, &key, &v) == ASYNC_OK
+        && async_queue_known(queue, &v))
+    {
+        return;
+    }
+
+    async_work_put(work, &key, buf,
+                   async_queue_encode(queue, buf, sizeof(buf)));
 }
 
 

@@ -28,8 +28,6 @@ static async_rc_t async_spool_take(async_spool_t *spool, const char *path,
     async_error_t *err);
 static async_rc_t async_spool_copy(async_spool_t *spool, int fd, bool write,
     async_error_t *err);
-static async_rc_t async_spool_copy_path(async_spool_t *spool,
-    const char *path, async_error_t *err);
 static bool async_spool_sync_folder(const async_spool_t *spool);
 static async_rc_t async_spool_error(const async_spool_t *spool,
     const char *what, async_error_t *err);
@@ -188,52 +186,48 @@ async_spool_adopt(async_spool_t *spool, async_store_t *store,
 static async_rc_t
 async_spool_take(async_spool_t *spool, const char *path, async_error_t *err)
 {
+    int          fd;
     char         tmp[sizeof(spool->path)];
+    async_rc_t   rc;
     struct stat  st;
 
     async_spool_tmp(spool, tmp);
 
-    if (rename(path, tmp) == -1) {
-        return errno == EXDEV ? async_spool_copy_path(spool, path, err)
-                              : async_spool_error(spool, "take over", err);
-    }
-
-    spool->fd = open(tmp, O_RDWR|O_APPEND|O_CLOEXEC|O_NOFOLLOW);
-
-    if (spool->fd == -1 || fstat(spool->fd, &st) == -1
-        || !S_ISREG(st.st_mode) || fchmod(spool->fd, 0600) == -1)
-    {
-        return async_spool_error(spool, "take over", err);
-    }
-
-    return async_spool_copy(spool, spool->fd, false, err);
-}
-
-
-static async_rc_t
-async_spool_copy_path(async_spool_t *spool, const char *path,
-    async_error_t *err)
-{
-    int         fd;
-    async_rc_t  rc;
-
-    fd = open(path, O_RDONLY|O_CLOEXEC|O_NOFOLLOW);
+    fd = open(path, O_RDWR|O_APPEND|O_CLOEXEC|O_NOFOLLOW);
 
     if (fd == -1) {
         return async_spool_error(spool, "read what becomes", err);
     }
 
-    rc = async_spool_open(spool, err);
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
+        || fchmod(fd, 0600) == -1)
+    {
+        rc = async_spool_error(spool, "take over", err);
+        close(fd);
+        return rc;
+    }
 
-    if (rc == ASYNC_OK) {
-        rc = async_spool_copy(spool, fd, true, err);
+    if (rename(path, tmp) == 0) {
+        spool->fd = fd;
+        return async_spool_copy(spool, fd, false, err);
+    }
+
+    if (errno == EXDEV) {
+        rc = async_spool_open(spool, err);
+
+        if (rc == ASYNC_OK) {
+            rc = async_spool_copy(spool, fd, true, err);
+        }
+
+        if (rc == ASYNC_OK) {
+            (void) unlink(path);
+        }
+
+    } else {
+        rc = async_spool_error(spool, "take over", err);
     }
 
     close(fd);
-
-    if (rc == ASYNC_OK) {
-        (void) unlink(path);
-    }
 
     return rc;
 }
