@@ -14,7 +14,8 @@
  */
 enum {
     ASYNC_REQUEST_METHOD = 1,    /* bytes */
-    ASYNC_REQUEST_TARGET = 2,    /* raw request target (origin form) */
+    ASYNC_REQUEST_TARGET = 2,    /* raw request target, origin or absolute
+                                    form */
     ASYNC_REQUEST_HEADER = 3     /* pair, once for each line, in order */
 };
 
