@@ -15,9 +15,9 @@ __DATA__
 --- http_config
     async_queue reports;
     log_format jobs '$request_method=$async_job_id=$async_job_status=$async_queue=$async_attempt=$async_replay=$status';
-    access_log logs/access.log jobs;
 --- config
-    location /a     { async on queue=reports; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /a     { access_log logs/access.log jobs;
+                      async on queue=reports; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }
 --- check
 my $answer = submit('/a');
@@ -34,15 +34,15 @@ is(scalar(log_lines(qr/=$id=/)), 2, 'two lines of the job');
 === TEST 2: the connection's variables are those of the client
 --- http_config
     log_format all '$async_replay;$remote_addr;$remote_port;$server_addr;$server_port;$server_protocol;$server_name;$scheme;$https;$request_id;$connection;$connection_requests;$remote_user;$proxy_add_x_forwarded_for;$host;$http_host;$request_uri;$uri;$args;$request_method;$content_type;$content_length;$hostname;$is_args;$document_root';
-    access_log logs/access.log all;
 --- config
-    location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND;
+    location /a     { access_log logs/access.log all;
+                      async on; proxy_pass http://$TEST_NGINX_BACKEND;
                       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
                       proxy_set_header X-Forwarded-Proto $scheme;
                       proxy_set_header X-Request-Id $request_id;
                       proxy_set_header X-Port $remote_port;
                       proxy_set_header Host $host; }
-    location /jobs/ { async_status; access_log off; }
+    location /jobs/ { async_status; }
 --- check
 my $answer = submit('/a?b=c', body => 'hello', host => 'shop.test', headers => ['X-Forwarded-For' => '192.0.2.7', 'Content-Type' => 'text/plain', Authorization => 'Basic dXNlcjpwYXNz']);
 wait_job($answer);
@@ -103,15 +103,15 @@ like((seen())[0], qr/^X-At: 127\.0\.0\.2:$port\r$/m, 'the address of the server'
 === TEST 5: realip: the replay sees what it made of the client, once
 --- http_config
     log_format ip '$async_replay $remote_addr $realip_remote_addr $realip_remote_port $proxy_add_x_forwarded_for';
-    access_log logs/access.log ip;
 --- config
     set_real_ip_from 127.0.0.1;
     real_ip_header X-Forwarded-For;
-    location /a     { async on; allow 192.0.2.7; deny all;
+    location /a     { access_log logs/access.log ip;
+                      async on; allow 192.0.2.7; deny all;
                       proxy_set_header X-Real $remote_addr;
                       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
                       proxy_pass http://$TEST_NGINX_BACKEND; }
-    location /jobs/ { async_status; access_log off; }
+    location /jobs/ { async_status; }
 --- check
 my @from = (headers => ['X-Forwarded-For' => '192.0.2.7']);
 is(wait_job(submit('/a', @from))->{resultStatus}, 200, 'allowed by the address that the proxy told');
