@@ -11,7 +11,7 @@
 
 #define ASYNC_SETTLE_PACE   2       /* ms between commits: nginx writes too */
 #define ASYNC_SETTLE_RETRY  100     /* ms after a store that was not ready */
-#define ASYNC_SETTLE_DOOR   1000    /* ms to wait for the store's door */
+#define ASYNC_SETTLE_DOOR   500     /* ms to wait for the store's door */
 #define ASYNC_SETTLE_PAUSE  250     /* ms before a job that nginx gave back */
 #define ASYNC_SETTLE_AGAIN  10      /* ms before what a look left undone */
 

@@ -450,6 +450,21 @@ fake_executions(const char *target)
 }
 
 
+/* requests that are being answered */
+
+static unsigned
+fake_working(void)
+{
+    unsigned  n;
+
+    pthread_mutex_lock(&fake_log.lock);
+    n = fake_log.open;
+    pthread_mutex_unlock(&fake_log.lock);
+
+    return n;
+}
+
+
 /* the last request for target as it came; it stays until the next */
 
 static const fake_seen_t *

@@ -4,6 +4,7 @@
  */
 
 #include "async_fake.h"
+#include "async_db.h"
 
 
 #define COMPLETED    ASYNC_STATE_COMPLETED
@@ -522,6 +523,68 @@ a_connection_closed_unread_is_no_attempt(void **state)
 
 
 static void
+a_response_without_a_disk_is_not_completed(void **state)
+{
+    char         spool[96];
+    async_id_t   id;
+    async_job_t  job;
+
+    const fake_job_t  post = { .target = "/large" };
+    const fake_job_t  small = { .target = "/ok" };
+
+    (void) state;
+
+    snprintf(spool, sizeof(spool), "%s/spool", fake.path);
+    assert_int_equal(rmdir(spool), 0);
+
+    id = fake_submit(&post);
+    job = fake_wait(&id);
+    assert_int_equal(job.state, FAILED);
+    assert_int_equal(job.error, UNKNOWN);
+    assert_int_equal(job.response.where, ASYNC_BODY_NONE);
+    assert_int_equal(fake_executions("/large"), 1);
+
+    id = fake_submit(&small);
+    assert_int_equal(fake_wait(&id).state, COMPLETED);
+}
+
+
+/* what ended while nobody could write is settled later, and not run again */
+
+static void
+a_busy_store_gets_its_results_later(void **state)
+{
+    async_id_t     id;
+    async_job_t    job;
+    async_error_t  err;
+
+    const fake_job_t  slow = { .target = "/slow" };
+
+    (void) state;
+
+    id = fake_submit(&slow);
+    fake_wait_executions("/slow", 1);
+
+    assert_int_equal(async_door_lock(&fake.store->door, 2000, &err),
+                     ASYNC_OK);
+
+    /* until the answer is given, and for two tries of the worker more */
+
+    while (fake_working() > 0) {
+        fake_sleep(2);
+    }
+
+    fake_sleep(1200);
+    assert_int_equal(fake_look(&id).state, ASYNC_STATE_PROCESSING);
+    async_door_unlock(&fake.store->door);
+
+    job = fake_wait(&id);
+    assert_int_equal(job.state, COMPLETED);
+    assert_int_equal(fake_executions("/slow"), 1);
+}
+
+
+static void
 many_jobs_run_once_each(void **state)
 {
     unsigned     i;
@@ -564,6 +627,8 @@ main(int argc, char **argv)
         test(a_response_that_is_always_cut_ends_at_last),
         test(a_server_that_is_away_costs_no_attempt),
         test(a_connection_closed_unread_is_no_attempt),
+        test(a_response_without_a_disk_is_not_completed),
+        test(a_busy_store_gets_its_results_later),
         test(many_jobs_run_once_each)
 #undef test
     };
