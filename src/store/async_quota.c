@@ -4,6 +4,8 @@
  * a second; in between, what we write ourselves is added.
  */
 
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -142,20 +144,23 @@ async_quota_free(MDB_txn *txn, uint64_t *pages)
 
 /*
  * Writing on into files that others no longer find would lose what was
- * promised.
+ * promised.  They look by name, so the folder may not have moved either.
  */
 
 static void
 async_quota_files(async_store_t *store)
 {
-    int                       i;
+    int                       i, n;
+    char                      path[PATH_MAX];
     struct stat               st;
     static const char *const  names[2] = { "data.mdb", "lock.mdb" };
 
     store->quota.replaced = false;
 
     for (i = 0; i < 2; i++) {
-        if (fstatat(store->dir_fd, names[i], &st, 0) == -1
+        n = snprintf(path, sizeof(path), "%s/db/%s", store->path, names[i]);
+
+        if (n < 0 || (size_t) n >= sizeof(path) || stat(path, &st) == -1
             || st.st_dev != store->dev[i] || st.st_ino != store->ino[i])
         {
             store->quota.replaced = true;
