@@ -402,10 +402,17 @@ sub kill_nginx_worker {
 }
 
 
-# kill -9 of the master and all that it started
+# kill -9 of the master and all that it started; stopped before, so that it
+# starts nobody in between
 sub kill_nginx {
     my ($self) = @_;
-    my $master  = $self->pid('nginx');
+    my $master = $self->pid('nginx');
+
+    kill 'STOP', $master;
+    poll_until(10, sub {
+        (slurp("/proc/$master/stat") // '') =~ /^\d+ \(.*\) T /s;
+    });
+
     my @workers = children_of($master);
 
     kill 'KILL', $master, @workers;
@@ -628,6 +635,7 @@ sub done {
 sub _end {
     for my $self (@AsyncTest::running) {
         my @pids = values %{ $self->{pids} };
+        kill 'STOP', @pids;
         kill 'KILL', @pids, map { children_of($_) } @pids;
         waitpid $_, 0 for @pids;
         $self->{pids} = {};
