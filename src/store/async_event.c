@@ -16,8 +16,8 @@
 static bool async_submit_check(const async_job_t *job,
     const async_payload_t *payload);
 static bool async_body_check(const async_body_t *body, async_str_t bytes);
-static size_t async_event_need(const async_event_t *event,
-    const async_body_t *body);
+static size_t async_event_need(const async_event_t *event);
+static uint64_t async_event_file(const async_body_t *body);
 static size_t async_event_stored(size_t len);
 static async_rc_t async_event_check(const async_event_t *event);
 static async_rc_t async_event_fence(const async_work_t *work,
@@ -82,7 +82,7 @@ async_event_prepare(const async_event_t *event, int64_t now,
                                           ASYNC_TRAIL_MAX);
 
     submit->need = async_event_stored(submit->len + submit->trail_len)
-                   + async_event_need(event, &job.request);
+                   + async_event_need(event);
 
     if (submit->trail_len == 0) {
         submit->len = 0;
@@ -125,14 +125,22 @@ async_body_check(const async_body_t *body, async_str_t bytes)
 }
 
 
+/* bytes of the map; what goes to the spool is accounted apart */
+
 static size_t
-async_event_need(const async_event_t *event, const async_body_t *body)
+async_event_need(const async_event_t *event)
 {
     return ASYNC_EVENT_ROWS
            + async_event_stored(event->payload.head.len)
            + async_event_stored(event->payload.capture.len)
-           + async_event_stored(event->payload.body.len)
-           + (body->where == ASYNC_BODY_SPOOL ? body->len : 0);
+           + async_event_stored(event->payload.body.len);
+}
+
+
+static uint64_t
+async_event_file(const async_body_t *body)
+{
+    return body->where == ASYNC_BODY_SPOOL ? body->len : 0;
 }
 
 
@@ -173,7 +181,8 @@ async_event_submit(async_work_t *work, const async_event_t *event,
         return ASYNC_QUEUE_FULL;
     }
 
-    if (!async_quota_allows(work->store, work->spooled, submit->need,
+    if (!async_quota_allows(work->store, work->spooled,
+                            submit->need + async_event_file(&given->request),
                             ASYNC_QUOTA_SUBMIT))
     {
         return ASYNC_STORE_FULL;
@@ -246,9 +255,10 @@ async_event_apply(async_work_t *work, const async_event_t *event)
         return rc;
     }
 
-    need = async_event_need(event, &event->response);
+    need = async_event_need(event);
 
-    if (!async_quota_allows(work->store, work->spooled, need,
+    if (!async_quota_allows(work->store, work->spooled,
+                            need + async_event_file(&event->response),
                             ASYNC_QUOTA_REST))
     {
         return ASYNC_STORE_FULL;
@@ -510,8 +520,8 @@ async_event_payload(async_work_t *work, const async_event_t *event)
 static void
 async_event_spooled(async_work_t *work, const async_body_t *body)
 {
-    if (body->where == ASYNC_BODY_SPOOL) {
-        work->spooled += body->len;
+    if (async_event_file(body) > 0) {
+        work->spooled += async_event_file(body);
         work->spooled_changed = true;
     }
 }

@@ -85,7 +85,7 @@ typedef struct {
     size_t    len;                   /* 0: the event is invalid */
     uint8_t  *trail;
     size_t    trail_len;
-    size_t    need;                  /* bytes of all that will be stored */
+    size_t    need;                  /* bytes of the map */
 } async_submit_t;
 
 /* buf has room for ASYNC_JOB_MAX + ASYNC_TRAIL_MAX; returns its new end */

@@ -601,36 +601,6 @@ an_event_about_no_job_or_with_a_wrong_body_is_told_so(void **state)
 }
 
 
-static void
-a_spooled_body_is_accounted(void **state)
-{
-    fixture_t              *f = *state;
-    async_job_t             job;
-    async_event_t           event;
-    async_store_figures_t   figures;
-
-    job = fixture_job(1);
-    job.request.where = ASYNC_BODY_SPOOL;
-    job.request.len = 1000000;
-
-    event = fixture_submitted(&job);
-    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
-
-    fixture_take_over(f);
-    assert_int_equal(fixture_claim(f, 1), 1);
-
-    event = fixture_completed(&f->claims[0].job);
-    event.response.where = ASYNC_BODY_SPOOL;
-    event.response.len = 500000;
-    event.payload.body.len = 0;
-    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
-
-    assert_int_equal(async_store_figures(f->store, &figures), ASYNC_OK);
-    assert_int_equal(figures.spooled, 1500000);
-    assert_int_equal(figures.jobs, 1);
-}
-
-
 /* a record that is cut short anywhere harms its own job, and no other */
 
 static void
@@ -700,7 +670,6 @@ main(void)
         sound(a_final_state_never_changes),
         sound(events_that_are_not_built_yet_are_refused),
         sound(an_event_about_no_job_or_with_a_wrong_body_is_told_so),
-        unit(a_spooled_body_is_accounted),
         unit(a_damaged_job_is_told_of_and_the_rest_goes_on)
     };
 

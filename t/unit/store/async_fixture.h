@@ -33,8 +33,6 @@
 #define FIXTURE_NOW     1795341600000       /* 2026-11-22T10:00:00Z */
 #define FIXTURE_CLAIMS  64
 
-#define fixture_str(s)  ((async_str_t) { (s), strlen(s) })
-
 
 typedef struct {
     char            path[512];
@@ -50,6 +48,18 @@ typedef struct {
     int64_t         next_due;
     bool            more;
 } fixture_t;
+
+
+static inline async_str_t
+fixture_str(const char *text)
+{
+    async_str_t  s;
+
+    s.data = text;
+    s.len = strlen(text);
+
+    return s;
+}
 
 
 /* --- the folder --- */

@@ -390,11 +390,12 @@ a_write_that_fails_is_told_of(void **state)
 static void
 a_job_with_spooled_bodies_is_sound(void **state)
 {
-    char           *bytes;
-    fixture_t      *f = *state;
-    async_job_t     job;
-    async_event_t   event;
-    async_spool_t   spool;
+    char                   *bytes;
+    fixture_t              *f = *state;
+    async_job_t             job;
+    async_event_t           event;
+    async_spool_t           spool;
+    async_store_figures_t   figures;
 
     bytes = pattern(LARGE);
     job = fixture_job(1);
@@ -424,6 +425,9 @@ a_job_with_spooled_bodies_is_sound(void **state)
                      ASYNC_OK);
     event.payload.body.len = 0;
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    assert_int_equal(async_store_figures(f->store, &figures), ASYNC_OK);
+    assert_int_equal(figures.spooled, LARGE + 300000);
 
     free(bytes);
 }
