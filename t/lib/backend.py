@@ -28,7 +28,8 @@ The query of a request, all optional:
     reset=after        reset it after the head and half of the body
 
 Without size and echo the body is JSON: n, method, target, length, sha256.
-GET /_stats is not recorded: {"executions":, "running":, "most":, "jobs":{}}
+GET /_stats is not recorded:
+{"executions":, "answered":, "running":, "most":, "jobs":{}}
 """
 
 import hashlib
@@ -52,6 +53,7 @@ class Record:
         self.folder = folder
         self.lock = threading.Lock()
         self.executions = 0
+        self.answered = 0
         self.running = 0
         self.most = 0
         self.jobs = {}
@@ -81,6 +83,7 @@ class Record:
     def ended(self, request, event):
         with self.lock:
             self.running -= 1
+            self.answered += event == "answered"
         self.line(event, request)
 
     def keep(self, n, kind, content):
@@ -89,7 +92,8 @@ class Record:
 
     def stats(self):
         with self.lock:
-            return {"executions": self.executions, "running": self.running,
+            return {"executions": self.executions,
+                    "answered": self.answered, "running": self.running,
                     "most": self.most, "jobs": self.jobs}
 
 
