@@ -74,3 +74,26 @@ async_log(async_log_level_t level, const char *fmt, ...)
         return;
     }
 }
+
+
+const char *
+async_log_quote(async_log_quote_t *quote, const char *text)
+{
+    size_t  n;
+
+    n = 0;
+    quote->text[n++] = '"';
+
+    for ( /* void */ ; *text && n < sizeof(quote->text) - 4; text++) {
+        if (*text == '"' || *text == '\\') {
+            quote->text[n++] = '\\';
+        }
+
+        quote->text[n++] = *text;
+    }
+
+    quote->text[n++] = '"';
+    quote->text[n] = '\0';
+
+    return quote->text;
+}

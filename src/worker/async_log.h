@@ -23,5 +23,12 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void async_log(async_log_level_t level, const char *fmt, ...);
 
+/* a text of which nothing is known, as a logfmt value: "quoted \"so\"" */
+typedef struct {
+    char  text[512];
+} async_log_quote_t;
+
+const char *async_log_quote(async_log_quote_t *quote, const char *text);
+
 
 #endif /* ASYNC_LOG_H */

@@ -86,8 +86,9 @@ async_settle_nginx(async_loop_t *w, async_replay_t *r, int64_t now)
 static int64_t
 async_settle_away(async_loop_t *w, const async_replay_t *r, int64_t now)
 {
-    bool     news, refused;
-    int64_t  until;
+    bool               news, refused;
+    int64_t            until;
+    async_log_quote_t  why;
 
     refused = r->verdict.nginx == ASYNC_NGINX_REFUSED;
     until = async_away_add(&w->away, r->server, refused, now, &news);
@@ -103,8 +104,9 @@ async_settle_away(async_loop_t *w, const async_replay_t *r, int64_t now)
 
     } else {
         async_log(ASYNC_LOG_WARN, "msg=\"nginx does not answer, its jobs "
-                  "wait\" server=%016llx reason=\"%s\"",
-                  (unsigned long long) r->server, r->why);
+                  "wait\" server=%016llx reason=%s",
+                  (unsigned long long) r->server,
+                  async_log_quote(&why, r->why));
     }
 
     return until;
@@ -228,6 +230,8 @@ async_settle_claimed(async_loop_t *w, const async_claim_request_t *claim)
 static void
 async_settle_refused(async_loop_t *w, async_rc_t rc, const char *why)
 {
+    async_log_quote_t  quote;
+
     if (rc == ASYNC_STALE) {
         async_log(ASYNC_LOG_ERROR, "msg=\"another worker took over this "
                   "store: stopping\"");
@@ -238,7 +242,7 @@ async_settle_refused(async_loop_t *w, async_rc_t rc, const char *why)
     if (rc == ASYNC_UNKNOWN) {
         async_log(ASYNC_LOG_ERROR, "msg=\"a commit failed and nobody knows "
                   "what was written: stopping, a restart finds out\" "
-                  "error=\"%s\"", why);
+                  "error=%s", async_log_quote(&quote, why));
         w->phase = ASYNC_LOOP_BROKE;
         return;
     }
@@ -246,7 +250,8 @@ async_settle_refused(async_loop_t *w, async_rc_t rc, const char *why)
     if (!w->stuck) {
         w->stuck = true;
         async_log(ASYNC_LOG_WARN, "msg=\"the store cannot be written, trying "
-                  "again\" result=%s error=\"%s\"", async_rc_name(rc), why);
+                  "again\" result=%s error=%s", async_rc_name(rc),
+                  async_log_quote(&quote, why));
     }
 }
 
@@ -353,10 +358,11 @@ async_settle_drop(const async_replay_t *r, async_rc_t rc)
 static void
 async_settle_report(const async_replay_t *r)
 {
-    char                   id[ASYNC_ID_TEXT];
-    const char            *error;
-    async_log_level_t      level;
-    const async_event_t   *event;
+    char                  id[ASYNC_ID_TEXT];
+    const char           *error;
+    async_log_quote_t     why;
+    async_log_level_t     level;
+    const async_event_t  *event;
 
     event = &r->event;
     error = async_job_error_name((async_job_error_t) event->error);
@@ -368,14 +374,13 @@ async_settle_report(const async_replay_t *r)
 
     async_id_format(id, &r->id);
     async_log(level, "msg=\"attempt ended\" id=%.*s queue=%s result=%s%s%s "
-              "attempt=%u status=%u run_ms=%llu wait_ms=%lld%s%s%s",
+              "attempt=%u status=%u run_ms=%llu wait_ms=%lld%s%s",
               ASYNC_ID_TEXT, id, r->queue, async_event_name(event->type),
               error[0] ? " error=" : "", error, (unsigned) r->attempt,
               r->response.status, (unsigned long long) event->duration,
               (long long) r->waited,
-              r->verdict.keep ? "" : " reason=\"",
-              r->verdict.keep ? "" : r->why,
-              r->verdict.keep ? "" : "\"");
+              r->verdict.keep ? "" : " reason=",
+              r->verdict.keep ? "" : async_log_quote(&why, r->why));
 }
 
 

@@ -105,10 +105,12 @@ async_takeover_open(const char *path, int signals, async_store_t **store)
     bool                   missing, told;
     async_rc_t             rc;
     async_error_t          err;
+    async_log_quote_t      where, why;
     async_store_options_t  options;
 
     memset(&options, 0, sizeof(async_store_options_t));
     options.path = path;
+    async_log_quote(&where, path);
 
     for (told = false; /* void */ ; told = true) {
 
@@ -127,14 +129,15 @@ async_takeover_open(const char *path, int signals, async_store_t **store)
 
             if (rc != ASYNC_NOT_FOUND && rc != ASYNC_BUSY) {
                 async_log(ASYNC_LOG_ERROR, "msg=\"cannot open the store\" "
-                          "store=%s error=\"%s\"", path, err.text);
+                          "store=%s error=%s", where.text,
+                          async_log_quote(&why, err.text));
                 return ASYNC_TAKEOVER_FAILED;
             }
         }
 
         if (!told) {
             async_log(ASYNC_LOG_NOTICE, "msg=\"waiting for nginx to make the "
-                      "store\" store=%s", path);
+                      "store\" store=%s", where.text);
         }
 
         if (!async_takeover_wait(signals, ASYNC_TAKEOVER_MISSING)) {
@@ -152,10 +155,12 @@ async_takeover_open(const char *path, int signals, async_store_t **store)
 static bool
 async_takeover_owner(const char *path, bool *missing)
 {
-    char            db[4096];
-    struct stat     st;
-    struct passwd  *pw;
+    char                db[4096];
+    struct stat         st;
+    struct passwd      *pw;
+    async_log_quote_t   where;
 
+    async_log_quote(&where, path);
     snprintf(db, sizeof(db), "%s/db", path);
 
     *missing = stat(db, &st) != 0;
@@ -166,7 +171,7 @@ async_takeover_owner(const char *path, bool *missing)
         }
 
         async_log(ASYNC_LOG_ERROR, "msg=\"cannot look into the store\" "
-                  "store=%s error=\"%s\"", path, strerror(errno));
+                  "store=%s error=\"%s\"", where.text, strerror(errno));
         return false;
     }
 
@@ -178,7 +183,7 @@ async_takeover_owner(const char *path, bool *missing)
 
     async_log(ASYNC_LOG_ERROR, "msg=\"the store belongs to another user: "
               "start the worker as that user, or as root with --user\" "
-              "store=%s owner=%s uid=%u mine=%u", path,
+              "store=%s owner=%s uid=%u mine=%u", where.text,
               pw ? pw->pw_name : "?", (unsigned) st.st_uid,
               (unsigned) geteuid());
 
@@ -276,14 +281,15 @@ async_takeover_recover(async_store_t *store, int signals, uint64_t epoch)
 static bool
 async_takeover_again(async_rc_t rc, const char *what, const async_error_t *err)
 {
-    bool  again;
+    bool               again;
+    async_log_quote_t  why;
 
     again = rc == ASYNC_BUSY || rc == ASYNC_UNAVAILABLE
             || rc == ASYNC_STORE_FULL;
 
     async_log(again ? ASYNC_LOG_WARN : ASYNC_LOG_ERROR,
-              "msg=\"%s\" result=%s error=\"%s\"", what, async_rc_name(rc),
-              err->text);
+              "msg=\"%s\" result=%s error=%s", what, async_rc_name(rc),
+              async_log_quote(&why, err->text));
 
     return again;
 }

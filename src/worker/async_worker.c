@@ -130,8 +130,9 @@ async_worker_limits(void)
 static bool
 async_worker_open(async_loop_t *w, const async_worker_options_t *options)
 {
-    unsigned       i;
-    async_error_t  err;
+    unsigned           i;
+    async_error_t      err;
+    async_log_quote_t  quote;
 
     /* those that ended keep their slot until the store has their event */
 
@@ -165,13 +166,13 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
 
     if (async_bell_open(&w->bell, w->store, &w->bell_fd, &err) != ASYNC_OK) {
         async_log(ASYNC_LOG_WARN, "msg=\"no doorbell: jobs start later than "
-                  "they could\" error=\"%s\"", err.text);
+                  "they could\" error=%s", async_log_quote(&quote, err.text));
         w->bell = NULL;
         w->bell_fd = -1;
     }
 
     async_log(ASYNC_LOG_NOTICE, "msg=\"worker runs\" store=%s epoch=%llu "
-              "concurrency=%u", options->store,
+              "concurrency=%u", async_log_quote(&quote, options->store),
               (unsigned long long) w->epoch, w->concurrency);
     async_notify("STATUS=active");
 
@@ -184,8 +185,9 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
 static bool
 async_worker_sockets(async_loop_t *w, const char *store)
 {
-    int   n;
-    char  probe[sizeof(w->run)];
+    int                n;
+    char               probe[sizeof(w->run)];
+    async_log_quote_t  quote;
 
     n = snprintf(w->run, sizeof(w->run), "%s/run", store);
 
@@ -202,7 +204,8 @@ async_worker_sockets(async_loop_t *w, const char *store)
 
     if (w->run_fd == -1) {
         async_log(ASYNC_LOG_ERROR, "msg=\"cannot open the sockets' folder\" "
-                  "path=%s error=\"%s\"", path, strerror(errno));
+                  "path=%s error=\"%s\"", async_log_quote(&quote, path),
+                  strerror(errno));
         return false;
     }
 
