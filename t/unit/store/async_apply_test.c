@@ -3,9 +3,11 @@
  * store is full, held by another, or failing.
  */
 
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include "async_fixture.h"
+#include "async_work.h"
 
 
 #define PAIR_EACH   300             /* submits of each of two processes */
@@ -468,7 +470,136 @@ files_that_were_replaced_are_not_written_to(void **state)
 }
 
 
-/* --- two writers --- */
+static void
+a_folder_that_was_moved_is_not_written_to(void **state)
+{
+    char         aside[600];
+    fixture_t   *f = *state;
+    async_job_t  job;
+
+    snprintf(aside, sizeof(aside), "%s.aside", f->path);
+    assert_int_equal(rename(f->path, aside), 0);
+    f->store->quota.at -= 1000;
+
+    job = fixture_job(1);
+    assert_int_equal(fixture_submit(f, &job), ASYNC_UNAVAILABLE);
+
+    assert_int_equal(rename(aside, f->path), 0);
+    f->store->quota.at -= 1000;
+    assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
+}
+
+
+/* --- who dies --- */
+
+static void
+who_is_killed_in_mid_transaction_leaves_nothing_of_it(void **state)
+{
+    int           status, i;
+    pid_t         pid;
+    uint8_t       buf[ASYNC_JOB_MAX];
+    fixture_t    *f = *state;
+    async_id_t    id;
+    async_job_t   job;
+    async_key_t   key;
+    async_work_t  work;
+
+    for (i = 0; i < 3; i++) {
+        fixture_close(f);
+        pid = fork();
+
+        if (pid == 0) {
+            id = fixture_id(100);
+            async_key_job(&key, &id);
+
+            if (fixture_open_as(f, 0, true) == ASYNC_OK
+                && async_work_begin(&work, f->store, f->now, 2000, NULL)
+                   == ASYNC_OK)
+            {
+                async_work_put(&work, &key, "half", 4);
+                kill(getpid(), SIGKILL);
+            }
+
+            _exit(1);
+        }
+
+        assert_int_equal(fixture_open_as(f, 0, true), ASYNC_OK);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+
+        fixture_submit_all(f, i, 1);
+        id = fixture_id(100);
+        assert_int_equal(async_view_job(f->view, &id, &job, buf),
+                         ASYNC_NOT_FOUND);
+    }
+}
+
+
+/* --- several writers --- */
+
+typedef struct {
+    fixture_t  *f;
+    unsigned    from;
+    unsigned    refused;
+} thread_t;
+
+
+static void *
+submit_in_thread(void *data)
+{
+    unsigned        i;
+    thread_t       *thread = data;
+    async_job_t     job;
+    async_batch_t   batch;
+    async_event_t   event;
+
+    for (i = 0; i < PAIR_EACH; i++) {
+        memset(&batch, 0, sizeof(batch));
+        job = fixture_job(thread->from + i);
+        event = fixture_submitted(&job);
+        batch.events = &event;
+        batch.n = 1;
+        batch.now = FIXTURE_NOW;
+
+        if (async_store_apply(thread->f->store, &batch, NULL) != ASYNC_OK
+            || event.rc != ASYNC_OK)
+        {
+            thread->refused++;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+threads_of_one_process_share_a_store(void **state)
+{
+    unsigned    i;
+    uint64_t    seq;
+    thread_t    threads[2];
+    pthread_t   tids[2];
+    fixture_t  *f = *state;
+
+    for (i = 0; i < 2; i++) {
+        threads[i] = (thread_t) { f, i * PAIR_EACH, 0 };
+        assert_int_equal(pthread_create(&tids[i], NULL, submit_in_thread,
+                                        &threads[i]), 0);
+    }
+
+    do {
+        assert_int_equal(async_view_feed_last(f->view, &seq), ASYNC_OK);
+    } while (seq < 2 * PAIR_EACH && threads[0].refused == 0
+             && threads[1].refused == 0);
+
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(tids[i], NULL), 0);
+        assert_int_equal(threads[i].refused, 0);
+    }
+
+    fixture_assert_counts(f, "default", 2 * PAIR_EACH, 0);
+}
+
 
 static int
 writer(const char *path, unsigned from)
@@ -590,6 +721,9 @@ main(void)
         small(when_the_map_ends_only_what_does_not_fit_fails),
         sound(a_commit_that_fails_is_unknown_and_then_nothing_is_written),
         sound(files_that_were_replaced_are_not_written_to),
+        sound(a_folder_that_was_moved_is_not_written_to),
+        sound(who_is_killed_in_mid_transaction_leaves_nothing_of_it),
+        sound(threads_of_one_process_share_a_store),
         sound(two_processes_submit_at_once)
     };
 

@@ -274,7 +274,7 @@ fixture_record(uint8_t *buf, size_t cap, async_record_kind_t kind,
 static inline async_str_t
 fixture_head(async_record_kind_t kind)
 {
-    static uint8_t  bufs[ASYNC_RECORD_COUNT + 1][64];
+    static _Thread_local uint8_t  bufs[ASYNC_RECORD_COUNT + 1][64];
 
     return fixture_record(bufs[kind], sizeof(bufs[kind]), kind, 8);
 }
