@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_async_set_status(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_set_header(ngx_http_request_t *r,
     async_str_t pair);
+static ngx_int_t ngx_http_async_set_cache_control(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
 static ngx_int_t ngx_http_async_set_content_type(ngx_http_request_t *r,
     ngx_str_t *value);
 static ngx_int_t ngx_http_async_set_own(ngx_http_request_t *r,
@@ -299,6 +301,50 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_str_t pair)
     if (place) {
         *place = h;
     }
+
+    if (key.len == sizeof("Cache-Control") - 1
+        && ngx_strncasecmp(key.data, (u_char *) "Cache-Control", key.len) == 0)
+    {
+        return ngx_http_async_set_cache_control(r, h);
+    }
+
+    return NGX_OK;
+}
+
+
+/* "expires" of this location replaces what it finds here */
+
+static ngx_int_t
+ngx_http_async_set_cache_control(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_table_elt_t  **place;
+
+#if (nginx_version >= 1023000)
+
+    for (place = &r->headers_out.cache_control; *place;
+         place = &(*place)->next)
+    {
+        /* void */
+    }
+
+#else
+
+    if (r->headers_out.cache_control.elts == NULL
+        && ngx_array_init(&r->headers_out.cache_control, r->pool, 1,
+                          sizeof(ngx_table_elt_t *))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    place = ngx_array_push(&r->headers_out.cache_control);
+    if (place == NULL) {
+        return NGX_ERROR;
+    }
+
+#endif
+
+    *place = h;
 
     return NGX_OK;
 }
