@@ -359,6 +359,7 @@ static void
 async_settle_report(const async_replay_t *r)
 {
     char                  id[ASYNC_ID_TEXT];
+    bool                  told;
     const char           *error;
     async_log_quote_t     why;
     async_log_level_t     level;
@@ -366,6 +367,7 @@ async_settle_report(const async_replay_t *r)
 
     event = &r->event;
     error = async_job_error_name((async_job_error_t) event->error);
+    told = !r->verdict.keep && r->why[0];
 
     /* a server that is away gives back many, and was told of once */
 
@@ -379,8 +381,8 @@ async_settle_report(const async_replay_t *r)
               error[0] ? " error=" : "", error, (unsigned) r->attempt,
               r->response.status, (unsigned long long) event->duration,
               (long long) r->waited,
-              r->verdict.keep ? "" : " reason=",
-              r->verdict.keep ? "" : async_log_quote(&why, r->why));
+              told ? " reason=" : "",
+              told ? async_log_quote(&why, r->why) : "");
 }
 
 
