@@ -68,7 +68,7 @@ is($result->header('X-Report'), 'yes', 'the result has its headers');
 is($result->json->{length}, length 'the body', 'the result has its body');
 
 my ($head, $body) = $t->backend_request;
-like($head, qr{^POST /reports\?sleep=1&header=X-Report:yes HTTP/1\.0\r\n},
+like($head, qr{^POST /reports\?sleep=1&header=X-Report:yes HTTP/1\.[01]\r\n},
      'the backend got the request line');
 like($head, qr/^Async-Job-Id: \Q$id\E\r$/m, 'the backend got the job id');
 like($head, qr/^Async-Attempt: 1\r$/m, 'the backend got the attempt');
