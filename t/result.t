@@ -18,7 +18,7 @@ __DATA__
     location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }
 --- check
-my $accepted = submit('/a?sleep=1')->json;
+my $accepted = submit('/a?sleep=2')->json;
 my $pending  = sub {
     my ($state) = @_;
     my $answer;
@@ -436,8 +436,9 @@ for my $query ('/a?size=1001', '/a?size=1001&chunked=1', '/m?size=1048577', '/m?
 }
 ok(poll_until(10, sub { grep { $_->{target} =~ /size=100000000/ } $t->backend_log('gone') }), 'the connection was closed in the middle');
 is(executions(), 5, 'nothing was asked again');
-my @left = glob $t->store . '/spool/*/*';
 is(jobs(), 5, 'the store is whole');
+my $left = sub { grep { -f } glob $t->store . '/spool/{*,*/*}' };
+ok(poll_until(10, sub { !$left->() }), 'no file is left of them') or diag $left->();
 
 
 
