@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 
-# Run by t/run after all others: no test has left a line that bad in a log
-# of nginx, but for those that it said it would cause.
+# Run by t/run after all others: no test was skipped, and none has left a
+# line that bad in a log of nginx, but for those that it said it would cause.
 
 use strict;
 use warnings;
@@ -18,6 +18,7 @@ find({ wanted => sub { push @logs, $_ if m{/error\.log$} && -f },
 # Test::Nginx's own logs are those of the last block, collected already
 @logs = grep { !m{/servroot/} } @logs;
 
+is($ENV{SKIPPED} // '', '', 'nothing was skipped');
 is_deeply([bad_log_lines($_)], [], $_) for sort @logs;
 ok(1, 'looked at ' . @logs . ' logs');
 done_testing;
