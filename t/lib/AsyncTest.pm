@@ -27,6 +27,7 @@ use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path);
 use Exporter qw(import);
+use Fcntl qw(LOCK_EX);
 use File::Basename qw(basename dirname);
 use File::Path qw(make_path remove_tree);
 use File::Temp qw(tempdir);
@@ -136,9 +137,10 @@ sub new {
     my $owner = getpwuid((stat $top)[4]) || 'root';
     my $link  = $self->{root};
 
+    make_path("$top/build/t");
+    _lock($link);
     remove_tree(readlink $link), unlink $link if -l $link;
     remove_tree($link);
-    make_path("$top/build/t");
 
     if ($> == 0 && ($self->{user} ||= $owner) ne $owner) {
         $self->{root} = tempdir('async-XXXXXX', TMPDIR => 1);
@@ -151,6 +153,18 @@ sub new {
     push @AsyncTest::running, $self;
 
     return $self;
+}
+
+
+# one run of a test at a time: another would remove the folder under it
+my %locks;
+
+sub _lock {
+    my ($folder) = @_;
+    return if $locks{$folder};
+    open $locks{$folder}, '>', "$folder.lock" or die "$folder.lock: $!";
+    flock $locks{$folder}, LOCK_EX or die "$folder.lock: $!";
+    return;
 }
 
 
