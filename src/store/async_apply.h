@@ -39,7 +39,8 @@ typedef struct {
 typedef struct {
     async_event_type_t   type;
     async_id_t           id;
-    uint64_t             epoch;       /* fence: what the claim said */
+    uint64_t             epoch;       /* fence: what the claim said; it must
+                                         also be the present one */
     uint32_t             attempt;     /* fence */
     int64_t              due;
     uint16_t             status;      /* HTTP status of the response */
@@ -97,9 +98,10 @@ typedef struct {
 
 /*
  * ASYNC_OK: committed; look at each event's rc.  ASYNC_BUSY, ASYNC_STORE_FULL,
- * ASYNC_UNAVAILABLE: definite, nothing was written.  ASYNC_UNKNOWN: the commit
- * itself failed.  If not ASYNC_OK every event's rc says the same, except
- * those that were ASYNC_LATE.
+ * ASYNC_UNAVAILABLE: definite, nothing was written; so is ASYNC_STALE, when
+ * the claim is not of the present epoch.  ASYNC_UNKNOWN: the commit itself
+ * failed, and this process writes no more.  If not ASYNC_OK every event's rc
+ * says the same, except those that were ASYNC_LATE.
  *
  * An event that cannot be applied (refused, stale, queue full) does not harm
  * the others of its batch.  A claim runs after the events, moves jobs whose

@@ -53,7 +53,6 @@ static async_rc_t
 async_work_start(async_work_t *work, async_error_t *err)
 {
     int             rc;
-    async_rc_t      result;
     async_store_t  *store;
 
     store = work->store;
@@ -64,10 +63,8 @@ async_work_start(async_work_t *work, async_error_t *err)
         return ASYNC_UNAVAILABLE;
     }
 
-    result = async_quota_measure(store, err);
-
-    if (result != ASYNC_OK) {
-        return result == ASYNC_CORRUPT ? ASYNC_UNAVAILABLE : result;
+    if (async_quota_measure(store, err) != ASYNC_OK) {
+        return ASYNC_UNAVAILABLE;
     }
 
     rc = mdb_txn_begin(store->env, NULL, 0, &work->txn);
