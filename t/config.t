@@ -616,3 +616,11 @@ is(request('POST', '/b', body => '')->{status}, 200, 'the inherited list bypasse
 wait_job(submit('/a', headers => ['X-Secret' => 'known']));
 like((seen())[0], qr/^X-Secret: known\r$/m, 'the canceled lists do nothing');
 is(jobs(), 1, 'one of them was a job');
+
+
+
+=== TEST 63: async_result_max refuses no size at all
+--- config
+    location /a     { async on; async_result_max 0; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_result_max" of location "/a" is 0: write the size that a response may have, such as 1g

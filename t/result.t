@@ -490,3 +490,20 @@ for my $status (404, 500) {
     is($result->{status}, $status, "$status stays");
     is($result->{body}, AsyncTest::pattern(10), 'with its body');
 }
+
+
+
+=== TEST 28: a HEAD that failed has a response without a body
+--- config
+    location /a     { async on; async_methods HEAD; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $accepted = request('HEAD', '/a?status=404&header=X-Why:gone');
+is($accepted->{status}, 202, 'accepted');
+my ($url) = $accepted->header('Location') =~ m{(/jobs/.*)};
+my $json = wait_job($url);
+is($json->{error}{code}, 'backend-status', 'failed');
+is($json->{resultStatus}, 404, 'resultStatus');
+my $result = get($json->{resultUrl});
+is($result->{status}, 404, 'the status');
+is($result->header('X-Why'), 'gone', 'a field');

@@ -252,3 +252,35 @@ my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $t->port) or die $
 print $socket "GET $url HTTP/1.1\r\nHost: a\r\n\r\n" x 3, "GET $url HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 my $answers = do { local $/; <$socket> };
 is(scalar(() = $answers =~ /"status":"completed"/g), 4, 'four requests, four documents');
+
+
+
+=== TEST 15: the document has an ETag, and 304 says that nothing has changed
+--- no_worker
+--- config
+    location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $url  = submit('/a')->json->{statusUrl};
+my $etag = get($url)->header('ETag');
+like($etag, qr/^"[^"]+"$/, 'ETag');
+is(get($url)->header('Vary'), 'Accept', 'Vary');
+my $same = get($url, headers => ['If-None-Match' => $etag]);
+is($same->{status}, 304, 'If-None-Match');
+is($same->header('Retry-After'), 5, 'Retry-After all the same');
+is(get($url, headers => ['If-None-Match' => '"other"'])->{status}, 200, 'another one');
+
+
+
+=== TEST 16: a change of the job changes its ETag
+--- config
+    location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $url  = submit('/a?sleep=1')->json->{statusUrl};
+poll_until(10, sub { get($url)->json->{status} eq 'processing' });
+my $etag = get($url)->header('ETag');
+wait_job($url);
+my $after = get($url, headers => ['If-None-Match' => $etag]);
+is($after->{status}, 200, 'no 304');
+isnt($after->header('ETag'), $etag, 'another ETag');

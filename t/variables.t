@@ -274,3 +274,20 @@ my ($head, $body) = seen();
 like($head, qr{^POST /a\?b=c HTTP/1}, 'the request line');
 like($head, qr{^X-All: HTTP/2\.0 h2c 127\.0\.0\.1\r$}m, 'the variables');
 is($body, 'hello', 'the body');
+
+
+
+=== TEST 14: a submit that was refused has no job in the log
+--- no_worker
+--- http_config
+    log_format refused '$status=$async_job_id=';
+    async_queue tiny max_queued=1;
+--- config
+    location /a     { access_log logs/access.log refused; async on queue=tiny;
+                      proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $id = submit('/a')->json->{id};
+is(request('POST', '/a', body => 'x')->{status}, 503, 'refused');
+ok(logged(qr/^202=$id=$/m), 'the one that was accepted');
+ok(logged(qr/^503=-=$/m), 'the one that was not');

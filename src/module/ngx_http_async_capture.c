@@ -109,7 +109,7 @@ ngx_http_async_take_capture(ngx_http_request_t *r,
     async_writer_t     w;
     ngx_connection_t  *c;
 
-    static uint8_t  buf[NGX_HTTP_ASYNC_CAPTURE_MAX + 4096];
+    static uint8_t  buf[NGX_HTTP_ASYNC_CAPTURE_MAX];
 
     c = r->connection;
 
@@ -335,7 +335,7 @@ ngx_http_async_read_capture(ngx_http_request_t *r, const async_id_t *id)
     view = ngx_http_async_view();
 
     capture = ngx_pcalloc(r->pool, sizeof(ngx_http_async_capture_t));
-    buf = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_CAPTURE_MAX + 4096);
+    buf = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_CAPTURE_MAX);
 
     if (view == NULL || capture == NULL || buf == NULL
         || ngx_array_init(&capture->conn_vars, r->pool, 16,
@@ -348,7 +348,7 @@ ngx_http_async_read_capture(ngx_http_request_t *r, const async_id_t *id)
     }
 
     if (async_view_head(view, id, ASYNC_PAYLOAD_CAPTURE, buf,
-                        NGX_HTTP_ASYNC_CAPTURE_MAX + 4096, &len)
+                        NGX_HTTP_ASYNC_CAPTURE_MAX, &len)
         != ASYNC_OK
         || ngx_http_async_parse_capture(r, capture, buf, len) != NGX_OK)
     {

@@ -267,6 +267,14 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (conf->result_max == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"async_result_max\" of location \"%V\" is 0: write the "
+                      "size that a response may have, such as 1g",
+                      &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_http_async_find_queue(amcf, &conf->queue)) {
         return NGX_CONF_OK;
     }

@@ -565,10 +565,16 @@ ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
                    ASYNC_PROBLEM_STORE_UNAVAILABLE,
                    "Whether the job was stored is not known.", id, 1);
 
-    default:
+    case ASYNC_LATE:
+    case ASYNC_BUSY:
         return ngx_http_async_reply_problem(r,
                    ASYNC_PROBLEM_STORE_UNAVAILABLE,
                    "The job could not be stored in time.", NULL, 0);
+
+    default:
+        return ngx_http_async_reply_problem(r,
+                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "The job could not be stored.", NULL, 0);
     }
 }
 

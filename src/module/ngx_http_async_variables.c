@@ -72,7 +72,11 @@ ngx_http_async_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_str_null(&value);
     mark = ngx_http_async_get_mark(r->main);
 
-    if (mark && mark->id.len) {
+    /* a submit that was refused has made no job */
+
+    if (mark && mark->id.len
+        && (mark->stored || mark->phase == NGX_HTTP_ASYNC_REPLAY))
+    {
 
         switch (data) {
 
@@ -84,7 +88,7 @@ ngx_http_async_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
             if (mark->phase == NGX_HTTP_ASYNC_REPLAY) {
                 ngx_str_set(&value, "processing");
 
-            } else if (mark->stored) {
+            } else {
                 ngx_str_set(&value, "queued");
             }
 
