@@ -458,6 +458,10 @@ ok(poll_until(20, sub {
 other_site('the store is taken away');
 like(slurp($t->root . '/error.log'), qr/store/,
      'the store is taken away: a sentence in the log');
+rename $t->store . '-away', $t->store or die $!;
+ok(poll_until(20, sub {
+       $t->request('POST', '/', body => 'b')->{status} == 202;
+   }), 'the store is back: so are jobs');
 $t->stop_all;
 
 
