@@ -393,3 +393,34 @@ my $id = $answer->json->{id};
 is(wait_job("/admin/$id")->{status}, 'completed', 'the job runs');
 is(get("/jobs/$id")->{status}, 403, 'its document is denied');
 is(get("/jobs/$id/result")->{status}, 403, 'and its result');
+
+
+
+=== TEST 22: a backend cannot send a replay past access control by a nested regex
+--- user_files
+>>> priv/secret.php
+TOP SECRET
+--- config
+    location /pub/  { location ~ \.php$ { async on; proxy_pass http://$TEST_NGINX_BACKEND; } }
+    location /priv/ { location ~ \.php$ { deny all; root html; } }
+    location /jobs/ { async_status; }
+--- check
+is(get('/priv/secret.php')->{status}, 403, 'not for a client');
+my $json = wait_job(submit('/pub/a.php?header=X-Accel-Redirect:/priv/secret.php'));
+is($json->{resultStatus}, 403, 'nor through a job');
+unlike(get($json->{resultUrl})->{body}, qr/SECRET/, 'nothing of it');
+
+
+
+=== TEST 23: regular expressions that differ in case only are two locations
+--- user_files
+>>> secret.PHP
+TOP SECRET
+--- config
+    location ~ \.php$  { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location ~* \.php$ { deny all; root html; }
+    location /jobs/    { async_status; }
+--- check
+is(get('/secret.PHP')->{status}, 403, 'not for a client');
+my $json = wait_job(submit('/a.php?header=X-Accel-Redirect:/secret.PHP'));
+is($json->{resultStatus}, 403, 'nor through a job');

@@ -412,3 +412,15 @@ is(wait_job(submit('/a', body => 'x'))->{resultStatus}, 200, 'it runs');
 is(executions(), 1, 'once');
 is(jobs(), 1, 'as one job');
 is((seen())[1], 'x', 'with its body');
+
+
+
+=== TEST 25: a request that a backend has had already makes no job by X-Accel-Redirect
+--- config
+    location /sync/  { proxy_pass http://$TEST_NGINX_BACKEND; }
+    location @store  { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/  { async_status; }
+--- check
+my $answer = request('POST', '/sync/a?header=X-Accel-Redirect:@store', body => 'x');
+isnt($answer->{status}, 202, 'no 202');
+is(jobs(), 0, 'no job');

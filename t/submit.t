@@ -590,3 +590,18 @@ for my $uri ('/a%2Fb/%7euser?q=%20a&&=', '//a///b/', '/a/../b/./c', '/caf%C3%A9?
     my ($target) = (seen())[0] =~ /^\S+ (\S+) /;
     is($target, $uri, $uri);
 }
+
+
+
+=== TEST 37: async_status_uri takes no line break and no half a prefix from a client
+--- config
+    location /a     { async on; async_status_uri /jobs$uri/; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /b     { async on; async_status_uri /jobs/$arg_p; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $answer = request('POST', '/a/%0d%0aX-Injected:%20yes', body => 'x');
+is($answer->{status}, 503, 'a line break is refused');
+is($answer->header('X-Injected'), undef, 'and not sent');
+is(request('POST', '/b?p=x', body => 'x')->{status}, 503, 'so is what does not end in a slash');
+is(request('POST', '/b?p=x/', body => 'x')->{status}, 202, 'what does is taken');
+is(jobs(), 1, 'one job');

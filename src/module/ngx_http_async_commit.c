@@ -9,6 +9,7 @@
 
 
 #define NGX_HTTP_ASYNC_BATCH_MAX  1024
+#define NGX_HTTP_ASYNC_BATCH_SIZE (8 * 1024 * 1024)   /* bytes of bodies */
 #define NGX_HTTP_ASYNC_TICK       100         /* ms, looks for deadlines */
 #define NGX_HTTP_ASYNC_HANG       500         /* ms past the deadline until a
                                                  write counts as hanging */
@@ -110,6 +111,7 @@ ngx_http_async_commit_resume(void)
 static void
 ngx_http_async_commit_next(void)
 {
+    size_t                     size;
     ngx_uint_t                 n;
     ngx_queue_t               *q;
     ngx_http_async_op_t       *op;
@@ -126,8 +128,11 @@ ngx_http_async_commit_next(void)
 
     b = ac->task->ctx;
 
+    size = 0;
+
     for (n = 0;
-         n < NGX_HTTP_ASYNC_BATCH_MAX && !ngx_queue_empty(&ac->waiting);
+         n < NGX_HTTP_ASYNC_BATCH_MAX && size < NGX_HTTP_ASYNC_BATCH_SIZE
+         && !ngx_queue_empty(&ac->waiting);
          n++)
     {
         q = ngx_queue_head(&ac->waiting);
@@ -135,6 +140,7 @@ ngx_http_async_commit_next(void)
 
         op = ngx_queue_data(q, ngx_http_async_op_t, queue);
         op->in_flight = 1;
+        size += op->event.payload.body.len;
         b->ops[n] = op;
         b->events[n] = op->event;
     }

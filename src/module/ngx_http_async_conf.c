@@ -20,7 +20,8 @@ static void ngx_http_async_check_upstream(ngx_conf_t *cf);
 static ngx_uint_t ngx_http_async_is_passing(ngx_module_t *module);
 static char *ngx_http_async_add_policy(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
-static uint64_t ngx_http_async_location_key(ngx_conf_t *cf);
+static ngx_int_t ngx_http_async_location_key(ngx_conf_t *cf, uint64_t parent,
+    uint64_t *key);
 
 
 static ngx_str_t  ngx_http_async_default_queue = ngx_string("default");
@@ -133,7 +134,9 @@ ngx_http_async_create_srv_conf(ngx_conf_t *cf)
     }
 
     if (ngx_array_init(&ascf->statuses, cf->pool, 1, sizeof(ngx_str_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&ascf->keys, cf->pool, 8, sizeof(uint64_t))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -204,7 +207,9 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->queue = ngx_http_async_default_queue;
     }
 
-    conf->key = ngx_http_async_location_key(cf);
+    if (ngx_http_async_location_key(cf, prev->key, &conf->key) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->mode == NGX_HTTP_ASYNC_OFF || conf->endpoint) {
         return NGX_CONF_OK;
@@ -387,17 +392,19 @@ ngx_http_async_add_policy(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
 
 /*
  * A key that stays the same when the configuration is read again, made from
- * the location's kind and name; nameless blocks ("if", "limit_except") are
- * counted within their server.  Together with the server's key it names the
- * location among all.
+ * the location's parent, kind and name.  Those that agree in all of it, as
+ * nameless blocks ("if", "limit_except") and regular expressions that differ
+ * in case only do, are told apart by their order.  Together with the server's
+ * key it names the location among all: access control depends on that.
  */
 
-static uint64_t
-ngx_http_async_location_key(ngx_conf_t *cf)
+static ngx_int_t
+ngx_http_async_location_key(ngx_conf_t *cf, uint64_t parent, uint64_t *key)
 {
-    ngx_str_t                   part[2];
-    u_char                      kind[NGX_INT_T_LEN + 1];
-    ngx_uint_t                  match;
+    u_char                      match;
+    uint64_t                   *seen;
+    ngx_str_t                   part[3];
+    ngx_uint_t                  i;
     ngx_http_core_loc_conf_t   *clcf;
     ngx_http_async_srv_conf_t  *ascf;
 
@@ -412,11 +419,32 @@ ngx_http_async_location_key(ngx_conf_t *cf)
     }
 #endif
 
-    part[0].data = kind;
-    part[0].len = ngx_sprintf(kind, "%c%ui", match,
-                              clcf->noname ? ++ascf->nonames : 0)
-                  - kind;
-    part[1] = clcf->name;
+    if (clcf->noname) {
+        match = '{';
+    }
 
-    return ngx_http_async_digest(part, 2);
+    part[0].data = (u_char *) &parent;
+    part[0].len = sizeof(parent);
+    part[1].data = &match;
+    part[1].len = 1;
+    part[2] = clcf->name;
+
+    *key = ngx_http_async_digest(part, 3);
+    seen = ascf->keys.elts;
+
+    for (i = 0; i < ascf->keys.nelts; i++) {
+        if (seen[i] == *key) {
+            (*key)++;
+            i = (ngx_uint_t) -1;
+        }
+    }
+
+    seen = ngx_array_push(&ascf->keys);
+    if (seen == NULL) {
+        return NGX_ERROR;
+    }
+
+    *seen = *key;
+
+    return NGX_OK;
 }

@@ -9,14 +9,24 @@
 #include "ngx_http_async_module.h"
 
 #include <ngx_md5.h>
+#if (NGX_HTTP_SSL)
+#include <ngx_http_ssl_module.h>
+#endif
+
+
+/* the first version that limits the number of header lines */
+#define NGX_HTTP_ASYNC_MAX_HEADERS  1029008
 
 
 static uint64_t ngx_http_async_server_key(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+static ngx_uint_t ngx_http_async_before(ngx_str_t *one, ngx_str_t *two);
 static ngx_uint_t ngx_http_async_serves(ngx_http_conf_addr_t *addr,
     ngx_http_core_srv_conf_t *cscf);
 static ngx_http_core_srv_conf_t *ngx_http_async_private_server(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
+static ngx_int_t ngx_http_async_without_ssl(ngx_conf_t *cf,
+    ngx_http_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_async_add_listener(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf, ngx_str_t *run, uint64_t key);
 static ngx_int_t ngx_http_async_make_folder(ngx_conf_t *cf, ngx_str_t *path);
@@ -118,49 +128,61 @@ ngx_http_async_digest(ngx_str_t *parts, ngx_uint_t n)
 
 
 /*
- * Instance (prefix and configuration file), listens and names: the same after
- * a reload and a restart, whatever order they stand in.
+ * Instance (prefix and configuration file), first name and lowest listen: the
+ * same after a restart and after everyday edits, such as another name or a
+ * listen for TLS, so that accepted jobs find their server again.
  */
 
 static uint64_t
 ngx_http_async_server_key(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 {
-    uint64_t                    key;
-    ngx_str_t                   part[2];
-    ngx_uint_t                  p, a, n;
-    ngx_http_conf_port_t       *port;
+    ngx_str_t                   part[4];
+    ngx_uint_t                  p, a;
+    ngx_http_conf_port_t       *port, *low;
     ngx_http_conf_addr_t       *addr;
-    ngx_http_server_name_t     *name;
     ngx_http_core_main_conf_t  *cmcf;
 
     part[0] = cf->cycle->prefix;
     part[1] = cf->cycle->conf_file;
-    key = ngx_http_async_digest(part, 2);
+    part[2] = cscf->server_name;
+    ngx_str_null(&part[3]);
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     port = cmcf->ports ? cmcf->ports->elts : NULL;
-    ngx_str_set(&part[0], "listen");
+    low = NULL;
 
     for (p = 0; cmcf->ports && p < cmcf->ports->nelts; p++) {
         addr = port[p].addrs.elts;
 
         for (a = 0; a < port[p].addrs.nelts; a++) {
-            if (ngx_http_async_serves(&addr[a], cscf)) {
-                part[1] = addr[a].opt.addr_text;
-                key += ngx_http_async_digest(part, 2);
+
+            if (!ngx_http_async_serves(&addr[a], cscf)) {
+                continue;
+            }
+
+            if (low == NULL || port[p].port < low->port
+                || (port[p].port == low->port
+                    && ngx_http_async_before(&addr[a].opt.addr_text,
+                                             &part[3])))
+            {
+                low = &port[p];
+                part[3] = addr[a].opt.addr_text;
             }
         }
     }
 
-    name = cscf->server_names.elts;
-    ngx_str_set(&part[0], "name");
+    return ngx_http_async_digest(part, 4);
+}
 
-    for (n = 0; n < cscf->server_names.nelts; n++) {
-        part[1] = name[n].name;
-        key += ngx_http_async_digest(part, 2);
-    }
 
-    return key;
+static ngx_uint_t
+ngx_http_async_before(ngx_str_t *one, ngx_str_t *two)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_memcmp(one->data, two->data, ngx_min(one->len, two->len));
+
+    return rc < 0 || (rc == 0 && one->len < two->len);
 }
 
 
@@ -185,7 +207,8 @@ ngx_http_async_serves(ngx_http_conf_addr_t *addr,
 
 /*
  * The same server with more room for header lines: a request that filled its
- * buffers to the last byte comes back with one line more.
+ * buffers to the last byte comes back with a line more, and with a space
+ * after each colon.
  */
 
 static ngx_http_core_srv_conf_t *
@@ -223,8 +246,38 @@ ngx_http_async_private_server(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
 
     private->ctx = ctx;
     private->large_client_header_buffers.num += 2;
+    private->large_client_header_buffers.size += 1024;
+#if (nginx_version >= NGX_HTTP_ASYNC_MAX_HEADERS)
+    private->max_headers += 8;
+#endif
 
-    return private;
+    return ngx_http_async_without_ssl(cf, ctx) == NGX_OK ? private : NULL;
+}
+
+
+/* "ssl on" of old speaks for every listener of its server */
+
+static ngx_int_t
+ngx_http_async_without_ssl(ngx_conf_t *cf, ngx_http_conf_ctx_t *ctx)
+{
+#if (NGX_HTTP_SSL && nginx_version < 1025001)
+
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = ngx_palloc(cf->pool, sizeof(ngx_http_ssl_srv_conf_t));
+    if (sscf == NULL) {
+        return NGX_ERROR;
+    }
+
+    *sscf = *(ngx_http_ssl_srv_conf_t *)
+                 ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    sscf->enable = 0;
+
+    ctx->srv_conf[ngx_http_ssl_module.ctx_index] = sscf;
+
+#endif
+
+    return NGX_OK;
 }
 
 

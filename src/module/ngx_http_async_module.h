@@ -46,7 +46,7 @@ typedef struct {
 typedef struct {
     ngx_array_t                  statuses;    /* ngx_str_t: prefixes */
     uint64_t                     key;         /* names the private listener */
-    ngx_uint_t                   nonames;     /* nameless locations so far */
+    ngx_array_t                  keys;        /* uint64_t: of its locations */
 
     unsigned                     async:1;     /* has an async location */
     unsigned                     replay:1;    /* the private listener's copy */

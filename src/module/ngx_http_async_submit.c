@@ -91,7 +91,9 @@ ngx_http_async_precontent(ngx_http_request_t *r)
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
 
-    if (!ascf->async || r->error_page) {
+    /* after a backend has had the request, X-Accel-Redirect makes no job */
+
+    if (!ascf->async || r->error_page || r->upstream) {
         return NGX_DECLINED;
     }
 
@@ -392,6 +394,7 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
 static ngx_int_t
 ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
+    size_t                      i;
     ngx_str_t                   prefix;
     ngx_http_async_loc_conf_t  *alcf;
     ngx_http_async_srv_conf_t  *ascf;
@@ -412,6 +415,21 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "\"async_status_uri\" gave %uz bytes, 1 to %d are "
                       "possible", prefix.len, NGX_HTTP_ASYNC_URL_MAX);
+        return NGX_ERROR;
+    }
+
+    /* variables may hold what a client sent, decoded */
+
+    for (i = 0; i < prefix.len; i++) {
+        if (prefix.data[i] <= ' ' || prefix.data[i] == 0x7f) {
+            break;
+        }
+    }
+
+    if (i < prefix.len || prefix.data[i - 1] != '/') {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "\"async_status_uri\" gave \"%V\", which is no prefix "
+                      "that ends in \"/\"", &prefix);
         return NGX_ERROR;
     }
 
