@@ -89,3 +89,4 @@ is($t->wait_job($path)->{status}, 'completed',
    'a line that fills its buffer: completed');
 
 $t->done;
+done_testing;
