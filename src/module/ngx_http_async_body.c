@@ -226,7 +226,7 @@ ngx_http_async_drop_body(ngx_http_async_op_t *op)
         return;
     }
 
-    ngx_http_async_free(op);
+    ngx_http_async_free(op, op->rc);
 }
 
 

@@ -11,6 +11,7 @@
 #define NGX_HTTP_ASYNC_BATCH_MAX  1024
 #define NGX_HTTP_ASYNC_BATCH_SIZE (8 * 1024 * 1024)   /* bytes of bodies */
 #define NGX_HTTP_ASYNC_TICK       100         /* ms, looks for deadlines */
+#define NGX_HTTP_ASYNC_FILE_RATE  4096        /* bytes a ms, at the least */
 #define NGX_HTTP_ASYNC_HANG       500         /* ms past the deadline until a
                                                  write counts as hanging */
 
@@ -28,7 +29,7 @@ typedef struct {
 typedef struct {
     ngx_http_async_main_conf_t  *amcf;
     ngx_queue_t                  waiting;     /* ngx_http_async_op_t */
-    ngx_uint_t                   files;       /* ops on the files thread */
+    ngx_queue_t                  files;       /* ops on the file threads */
     ngx_uint_t                   busy;        /* unsigned busy:1: a batch is
                                                  on its way */
     ngx_event_t                  tick;
@@ -40,10 +41,9 @@ static void ngx_http_async_commit_next(void);
 static void ngx_http_async_commit_thread(void *data, ngx_log_t *log);
 static void ngx_http_async_committed(ngx_event_t *ev);
 static void ngx_http_async_commit_tick(ngx_event_t *ev);
+static void ngx_http_async_files_late(void);
 static void ngx_http_async_commit_hanging(void);
 static void ngx_http_async_commit_arm(void);
-static void ngx_http_async_finish(ngx_http_async_op_t *op, async_rc_t rc,
-    const char *text);
 static void ngx_http_async_file_done(ngx_event_t *ev);
 
 
@@ -79,6 +79,7 @@ ngx_http_async_commit_init(ngx_cycle_t *cycle,
     task->event.data = task->ctx;
 
     ngx_queue_init(&ac->waiting);
+    ngx_queue_init(&ac->files);
 
     ac->tick.handler = ngx_http_async_commit_tick;
     ac->tick.data = ac;
@@ -162,8 +163,7 @@ ngx_http_async_commit_next(void)
 
         while (n--) {
             b->ops[n]->in_flight = 0;
-            ngx_http_async_finish(b->ops[n], ASYNC_UNAVAILABLE,
-                                  "the queue of the commit thread is full");
+            b->ops[n]->handler(b->ops[n], ASYNC_UNAVAILABLE);
         }
 
         return;
@@ -195,7 +195,6 @@ ngx_http_async_committed(ngx_event_t *ev)
 
     ac = &ngx_http_async_commits;
     b = ev->data;
-    ac->busy = 0;
 
     if (b->rc != ASYNC_OK && b->rc != ASYNC_BUSY) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -220,22 +219,15 @@ ngx_http_async_committed(ngx_event_t *ev)
 
     for (i = 0; i < b->batch.n; i++) {
         if (b->ops[i]) {
-            ngx_http_async_finish(b->ops[i], b->events[i].rc, b->error.text);
+            b->ops[i]->handler(b->ops[i], b->events[i].rc);
         }
     }
 
+    /* not before: an answer may lead to the next submit of its connection */
+
+    ac->busy = 0;
+
     ngx_http_async_commit_next();
-}
-
-
-static void
-ngx_http_async_finish(ngx_http_async_op_t *op, async_rc_t rc, const char *text)
-{
-    op->rc = rc;
-
-    ngx_cpystrn((u_char *) op->error.text, (u_char *) text, ASYNC_ERROR_TEXT);
-
-    op->handler(op);
 }
 
 
@@ -270,12 +262,42 @@ ngx_http_async_commit_tick(ngx_event_t *ev)
         }
 
         ngx_queue_remove(q);
-        ngx_http_async_finish(op, ASYNC_LATE,
-                              error ? error : "it could not be stored in time");
+        op->handler(op, error ? ASYNC_UNAVAILABLE : ASYNC_LATE);
     }
 
+    ngx_http_async_files_late();
     ngx_http_async_commit_hanging();
     ngx_http_async_commit_arm();
+}
+
+
+/*
+ * A file that takes too long is answered now; what comes of it is dropped
+ * when the thread is done.
+ */
+
+static void
+ngx_http_async_files_late(void)
+{
+    ngx_queue_t               *q;
+    ngx_http_async_op_t       *op;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+
+    for (q = ngx_queue_head(&ac->files);
+         q != ngx_queue_sentinel(&ac->files);
+         q = ngx_queue_next(q))
+    {
+        op = ngx_queue_data(q, ngx_http_async_op_t, queue);
+
+        if (op->request
+            && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) <= 0)
+        {
+            op->withdrawn = 1;
+            op->handler(op, ASYNC_LATE);
+        }
+    }
 }
 
 
@@ -304,8 +326,7 @@ ngx_http_async_commit_hanging(void)
             && (ngx_msec_int_t) (ngx_current_msec - op->event.deadline)
                > NGX_HTTP_ASYNC_HANG)
         {
-            ngx_http_async_finish(op, ASYNC_UNKNOWN,
-                                  "the disk does not answer");
+            op->handler(op, ASYNC_UNKNOWN);
         }
     }
 }
@@ -319,7 +340,8 @@ ngx_http_async_commit_arm(void)
     ac = &ngx_http_async_commits;
 
     if (!ac->tick.timer_set
-        && (ac->busy || ac->files || !ngx_queue_empty(&ac->waiting)))
+        && (ac->busy || !ngx_queue_empty(&ac->files)
+            || !ngx_queue_empty(&ac->waiting)))
     {
         ngx_add_timer(&ac->tick, NGX_HTTP_ASYNC_TICK);
     }
@@ -331,10 +353,12 @@ ngx_http_async_file_task(ngx_http_async_op_t *op,
     void (*thread)(void *data, ngx_log_t *log),
     ngx_http_async_op_handler_pt done)
 {
+    ngx_thread_pool_t         *pool;
     ngx_thread_task_t         *task;
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
+    pool = op->length <= ASYNC_CHUNKED_MAX ? ac->amcf->reads : ac->amcf->files;
 
     task = ngx_pcalloc(op->pool, sizeof(ngx_thread_task_t));
     if (task == NULL) {
@@ -347,12 +371,15 @@ ngx_http_async_file_task(ngx_http_async_op_t *op,
     task->event.data = op;
 
     op->file_done = done;
+    op->event.deadline = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE
+                         + op->length / NGX_HTTP_ASYNC_FILE_RATE;
 
-    if (ngx_thread_task_post(ac->amcf->files, task) != NGX_OK) {
+    if (ngx_thread_task_post(pool, task) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ac->files++;
+    op->in_flight = 1;
+    ngx_queue_insert_tail(&ac->files, &op->queue);
     ngx_http_async_commit_arm();
 
     return NGX_OK;
@@ -366,7 +393,8 @@ ngx_http_async_file_done(ngx_event_t *ev)
 
     op = ev->data;
 
-    ngx_http_async_commits.files--;
+    ngx_queue_remove(&op->queue);
+    op->in_flight = 0;
 
-    op->file_done(op);
+    op->file_done(op, op->withdrawn ? ASYNC_LATE : op->rc);
 }

@@ -214,7 +214,9 @@ ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ngx_http_async_add_pool(cf, "async_commits", &amcf->commits)
-        != NGX_CONF_OK)
+        != NGX_CONF_OK
+        || ngx_http_async_add_pool(cf, "async_reads", &amcf->reads)
+           != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }

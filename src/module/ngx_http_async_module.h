@@ -36,7 +36,9 @@ typedef struct {
                                                  replay gets back first */
 
     ngx_thread_pool_t           *commits;     /* one thread: the door */
-    ngx_thread_pool_t           *files;       /* one thread: bodies, hashes */
+    ngx_thread_pool_t           *files;       /* one thread: large bodies */
+    ngx_thread_pool_t           *reads;       /* one thread: small ones that
+                                                 lie in a file of nginx */
 
     ngx_uint_t                   used;        /* unsigned used:1: something
                                                  needs a store */
@@ -136,7 +138,8 @@ struct ngx_http_async_capture_s {
  */
 typedef struct ngx_http_async_op_s  ngx_http_async_op_t;
 
-typedef void (*ngx_http_async_op_handler_pt)(ngx_http_async_op_t *op);
+typedef void (*ngx_http_async_op_handler_pt)(ngx_http_async_op_t *op,
+    async_rc_t rc);
 
 struct ngx_http_async_op_s {
     ngx_queue_t                  queue;
@@ -145,8 +148,10 @@ struct ngx_http_async_op_s {
     ngx_http_async_op_handler_pt handler;     /* rc is known: answers, and
                                                  frees unless in flight */
     ngx_http_async_op_handler_pt file_done;
-    ngx_uint_t                   in_flight;   /* unsigned in_flight:1: its
-                                                 batch is on the thread */
+    ngx_uint_t                   in_flight;   /* unsigned in_flight:1: it is
+                                                 on a thread */
+    ngx_uint_t                   withdrawn;   /* unsigned withdrawn:1: it was
+                                                 answered there */
 
     ngx_http_cleanup_t          *cleanup;     /* of the request */
 
@@ -197,7 +202,8 @@ const char *ngx_http_async_store_error(void);
 void ngx_http_async_commit(ngx_http_async_op_t *op);
 /* the store was published: what waited may go */
 void ngx_http_async_commit_resume(void);
-/* runs thread on the files thread, then done in the event loop */
+/* runs thread on the files or the reads thread, as op->length says, then done
+   in the event loop, with op->rc or, if it took too long, ASYNC_LATE */
 ngx_int_t ngx_http_async_file_task(ngx_http_async_op_t *op,
     void (*thread)(void *data, ngx_log_t *log),
     ngx_http_async_op_handler_pt done);
@@ -207,11 +213,10 @@ ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
 /* ngx_http_async_submit.c */
 ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
-void ngx_http_async_free(ngx_http_async_op_t *op);
+void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
 
 /* ngx_http_async_body.c: the request's body into the op */
-/* NGX_OK: done; NGX_AGAIN: done() is called later, op->rc says how it went;
-   NGX_ERROR */
+/* NGX_OK: done; NGX_AGAIN: done() is called later; NGX_ERROR */
 ngx_int_t ngx_http_async_take_body(ngx_http_request_t *r,
     ngx_http_async_op_t *op, ngx_http_async_op_handler_pt done);
 /* a job that was not stored leaves no file behind */

@@ -28,9 +28,9 @@ static ngx_int_t ngx_http_async_build_job(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_status_prefix(ngx_http_request_t *r,
     ngx_http_async_op_t *op);
 static ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);
-static void ngx_http_async_body_taken(ngx_http_async_op_t *op);
+static void ngx_http_async_body_taken(ngx_http_async_op_t *op, async_rc_t rc);
 static void ngx_http_async_store_op(ngx_http_async_op_t *op);
-static void ngx_http_async_answer(ngx_http_async_op_t *op);
+static void ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc);
 static ngx_int_t ngx_http_async_accepted(ngx_http_request_t *r,
     ngx_http_async_op_t *op);
 static ngx_int_t ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
@@ -253,8 +253,7 @@ ngx_http_async_body_read(ngx_http_request_t *r)
     }
 
     if (rc != NGX_OK) {
-        op->rc = ASYNC_NO_SPACE;
-        ngx_http_async_answer(op);
+        ngx_http_async_answer(op, ASYNC_NO_SPACE);
         return;
     }
 
@@ -468,17 +467,18 @@ ngx_http_async_make_id(async_id_t *id, int64_t now)
 
 
 static void
-ngx_http_async_body_taken(ngx_http_async_op_t *op)
+ngx_http_async_body_taken(ngx_http_async_op_t *op, async_rc_t rc)
 {
-    if (op->rc != ASYNC_OK) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "async_store: the body of a submit was not stored: %s",
-                      op->error.text);
-        ngx_http_async_answer(op);
+    if (rc == ASYNC_OK) {
+        ngx_http_async_store_op(op);
         return;
     }
 
-    ngx_http_async_store_op(op);
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "async_store: the body of a submit was not stored: %s",
+                  rc == ASYNC_LATE ? "it took too long" : op->error.text);
+
+    ngx_http_async_answer(op, rc);
 }
 
 
@@ -495,9 +495,9 @@ ngx_http_async_store_op(ngx_http_async_op_t *op)
 
 
 static void
-ngx_http_async_answer(ngx_http_async_op_t *op)
+ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
 {
-    ngx_int_t            rc;
+    ngx_int_t            status;
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
@@ -510,20 +510,16 @@ ngx_http_async_answer(ngx_http_async_op_t *op)
         op->cleanup->handler = NULL;
         ngx_http_async_forget(op);
 
-        if (op->rc == ASYNC_OK) {
-            rc = ngx_http_async_accepted(r, op);
+        status = rc == ASYNC_OK
+                 ? ngx_http_async_accepted(r, op)
+                 : ngx_http_async_refused(r, rc, &op->job.id);
 
-        } else {
-            rc = ngx_http_async_refused(r, op->rc,
-                                        op->rc == ASYNC_UNKNOWN ? &op->job.id
-                                                                : NULL);
-        }
-
-        ngx_http_finalize_request(r, rc);
+        ngx_http_finalize_request(r, status);
         ngx_http_run_posted_requests(c);
     }
 
     if (!op->in_flight) {
+        op->rc = rc;
         ngx_http_async_drop_body(op);
     }
 }
@@ -598,7 +594,7 @@ ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
 
 
 void
-ngx_http_async_free(ngx_http_async_op_t *op)
+ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc)
 {
     ngx_destroy_pool(op->pool);
 }
