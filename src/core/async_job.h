@@ -47,8 +47,9 @@ typedef enum {
                                             POST, PATCH or LOCK, or the user
                                             allowed it (non_idempotent) */
 #define ASYNC_JOB_CANCEL_WANTED  0x0002
-#define ASYNC_JOB_PARKED         0x0004  /* queued, but waits on a timer until
-                                            due (its nginx did not answer) */
+#define ASYNC_JOB_PARKED         0x0004  /* queued, but waits until due, or
+                                            with due 0 until its nginx answers
+                                            again */
 
 
 /* where a body lies */

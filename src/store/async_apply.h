@@ -69,14 +69,14 @@ typedef struct {
 
 /*
  * What a worker wants.  Servers in skip do not answer: their jobs are parked
- * until park_until instead of claimed.
+ * instead of claimed, and not looked at again until a claim whose skip does
+ * not name their server.
  */
 typedef struct {
     uint64_t         epoch;           /* mine; ASYNC_STALE if another took
                                          over */
     const uint64_t  *skip;
     unsigned         nskip;
-    int64_t          park_until;
 
     async_claim_t   *claims;          /* room for max */
     unsigned         max;
@@ -105,7 +105,8 @@ typedef struct {
  *
  * An event that cannot be applied (refused, stale, queue full) does not harm
  * the others of its batch.  A claim runs after the events, moves jobs whose
- * timers are due into their queues first, and honours each queue's
+ * timers are due, and a slice of those whose server answers again, into their
+ * queues first, and honours each queue's
  * concurrency, priorities, and FIFO within a priority.
  *
  * The door is rung for others after the commit when something they wait for

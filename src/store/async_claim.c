@@ -1,7 +1,8 @@
 /*
- * Which jobs run next.  First those whose time has come go to their queues;
- * then the queues take turns, so that none starves, and within one the order
- * of its rows in ready is the order of its jobs.
+ * Which jobs run next.  First those whose time has come, and those whose
+ * server answers again, go to their queues; then the queues take turns, so
+ * that none starves, and within one the order of its rows in ready is the
+ * order of its jobs.
  */
 
 #include <string.h>
@@ -14,7 +15,10 @@
  * and then of queues: what is left, is left to the next claim, so that no
  * transaction grows long.
  */
-#define ASYNC_CLAIM_SCAN  512
+#define ASYNC_CLAIM_SCAN   512
+
+/* of these, jobs of one server that answers again: others come back too */
+#define ASYNC_CLAIM_SLICE  256
 
 typedef struct {
     async_work_t           *work;
@@ -25,6 +29,8 @@ typedef struct {
 
 static void async_claim_due(async_claimer_t *claimer);
 static bool async_claim_wake(async_claimer_t *claimer, const MDB_val *row);
+static void async_claim_back(async_claimer_t *claimer);
+static void async_claim_slice(async_claimer_t *claimer, uint64_t server);
 static void async_claim_queues(async_claimer_t *claimer);
 static bool async_claim_next(async_work_t *work, async_key_t *turn,
     unsigned *rounds);
@@ -63,6 +69,7 @@ async_claim_run(async_work_t *work, async_claim_request_t *request)
     request->more = false;
 
     async_claim_due(&claimer);
+    async_claim_back(&claimer);
 
     /* many that come back at once must not keep all from running */
 
@@ -151,6 +158,15 @@ async_claim_wake(async_claimer_t *claimer, const MDB_val *row)
         return false;
     }
 
+    /* from a time to its server at once, not round by its queue */
+
+    if ((job.flags & ASYNC_JOB_PARKED)
+        && async_claim_skipped(claimer->request, job.server))
+    {
+        async_claim_park(claimer, &job);
+        return true;
+    }
+
     memset(&event, 0, sizeof(async_event_t));
 
     event.type = ASYNC_EVENT_DUE;
@@ -188,6 +204,87 @@ async_claim_aside(async_work_t *work, async_db_t db, const MDB_val *row)
     }
 
     async_work_delete_row(work, db, *row);
+}
+
+
+/* --- those whose server answers again --- */
+
+/* one look at each server that has parked jobs, however many it has */
+
+static void
+async_claim_back(async_claimer_t *claimer)
+{
+    MDB_val        row;
+    uint64_t       server;
+    async_key_t    key;
+    async_work_t  *work;
+
+    work = claimer->work;
+
+    async_key_away(&key, 0);
+
+    while (async_work_seek(work, &key, &row)) {
+
+        if (row.mv_size < key.len
+            || *(uint8_t *) row.mv_data != ASYNC_TIMER_AWAY)
+        {
+            return;
+        }
+
+        server = async_get_be64((uint8_t *) row.mv_data + 1);
+
+        if (!async_claim_skipped(claimer->request, server)) {
+
+            if (claimer->left == 0) {
+                claimer->request->more = true;
+                return;
+            }
+
+            async_claim_slice(claimer, server);
+        }
+
+        if (server == UINT64_MAX) {
+            return;
+        }
+
+        async_key_away(&key, server + 1);
+    }
+}
+
+
+/* those that will run first of it, of whatever queue */
+
+static void
+async_claim_slice(async_claimer_t *claimer, uint64_t server)
+{
+    MDB_val        row;
+    unsigned       n;
+    async_key_t    key;
+    async_work_t  *work;
+
+    work = claimer->work;
+
+    async_key_away(&key, server);
+
+    for (n = 0; async_work_seek(work, &key, &row); n++) {
+
+        if (row.mv_size < key.len
+            || memcmp(row.mv_data, key.bytes, key.len) != 0)
+        {
+            return;
+        }
+
+        if (n == ASYNC_CLAIM_SLICE || claimer->left == 0) {
+            claimer->request->more = true;
+            return;
+        }
+
+        claimer->left--;
+
+        if (!async_claim_wake(claimer, &row)) {
+            async_claim_aside(work, ASYNC_DB_TIMERS, &row);
+        }
+    }
 }
 
 
@@ -386,7 +483,7 @@ async_claim_park(async_claimer_t *claimer, const async_job_t *job)
     parked = *job;
 
     parked.flags |= ASYNC_JOB_PARKED;
-    parked.due = claimer->request->park_until;
+    parked.due = 0;
 
     len = async_job_encode(&parked, buf, sizeof(buf));
 

@@ -111,6 +111,15 @@ async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
 
 
 void
+async_key_away(async_key_t *key, uint64_t server)
+{
+    async_key_start(key, ASYNC_DB_TIMERS);
+    async_key_u8(key, ASYNC_TIMER_AWAY);
+    async_key_u64(key, server);
+}
+
+
+void
 async_key_running(async_key_t *key, uint64_t epoch, const async_id_t *id)
 {
     async_key_start(key, ASYNC_DB_RUNNING);
@@ -144,6 +153,14 @@ async_key_place(async_key_t *key, const async_job_t *job, uint64_t number)
     switch ((async_state_t) job->state) {
 
     case ASYNC_STATE_QUEUED:
+        if ((job->flags & ASYNC_JOB_PARKED) && job->due == 0) {
+            async_key_away(key, job->server);
+            async_key_u8(key, (uint8_t) (9 - job->priority));
+            async_key_u64(key, (uint64_t) job->queued);
+            async_key_bytes(key, &job->id, sizeof(async_id_t));
+            return;
+        }
+
         if (job->flags & ASYNC_JOB_PARKED) {
             async_key_timer(key, ASYNC_TIMER_DUE, job->due, &job->id);
             return;

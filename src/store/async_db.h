@@ -8,6 +8,8 @@
  *   ready    length 1, queue, 9 - priority 1,
  *            queued 8, number 8, id 16                -> nothing
  *   timers   kind 1, due 8, id 16                     -> nothing
+ *            0, server 8, 9 - priority 1, queued 8,
+ *            id 16                                    -> nothing
  *   running  epoch 8, id 16                           -> nothing
  *   trail    id 16, seq 8                             -> TRAIL record
  *   feed     number 8                                 -> id 16, seq 8
@@ -27,7 +29,9 @@
  * The number makes jobs of one millisecond first in, first out; the rows of
  * jobs that come back to their place have 0 and go before the rest of it.
  * The kind stands before due in timers, unlike in the plan, so that a claim
- * does not walk over the rows that wait for the sweeper.
+ * does not walk over the rows that wait for the sweeper.  Jobs of a server
+ * that is away lie by server and not by time: as long as it is away nobody
+ * touches them, however many they are.
  *
  * Every job has exactly two index rows, both derived from its record: one in
  * bystate, and its place, see async_key_place().
@@ -69,7 +73,9 @@ typedef enum {
 } async_db_t;
 
 typedef enum {                       /* on disk, part of the key */
-    ASYNC_TIMER_DUE    = 1,          /* scheduled, retrying or parked job */
+    ASYNC_TIMER_AWAY   = 0,          /* parked until its server answers */
+    ASYNC_TIMER_DUE    = 1,          /* scheduled, retrying, or parked for a
+                                        time */
     ASYNC_TIMER_EXPIRE = 2           /* result past its retention */
 } async_timer_t;
 
@@ -100,6 +106,8 @@ void async_key_queue(async_key_t *key, async_str_t queue);
 void async_key_stat(async_key_t *key, const char *name);
 void async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
     const async_id_t *id);
+/* the first bytes of all rows of jobs that are parked for a server */
+void async_key_away(async_key_t *key, uint64_t server);
 void async_key_running(async_key_t *key, uint64_t epoch,
     const async_id_t *id);
 /* the first bytes of all rows of a queue in ready */

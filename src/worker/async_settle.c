@@ -21,7 +21,7 @@ static void async_settle_nginx(async_loop_t *w, async_replay_t *r,
 static int64_t async_settle_away(async_loop_t *w, const async_replay_t *r,
     int64_t now);
 static async_rc_t async_settle_apply(async_loop_t *w,
-    async_claim_request_t *claim, int64_t now);
+    async_claim_request_t *claim);
 static void async_settle_claimed(async_loop_t *w,
     const async_claim_request_t *claim);
 static void async_settle_refused(async_loop_t *w, async_rc_t rc,
@@ -137,7 +137,7 @@ async_settle_commit(async_loop_t *w, int64_t now)
         async_bell_arm(w->bell);
     }
 
-    rc = async_settle_apply(w, claims ? &claim : NULL, now);
+    rc = async_settle_apply(w, claims ? &claim : NULL);
 
     if (rc == ASYNC_OK) {
         async_settle_events(w);
@@ -165,8 +165,7 @@ async_settle_room(const async_loop_t *w)
 
 
 static async_rc_t
-async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
-    int64_t now)
+async_settle_apply(async_loop_t *w, async_claim_request_t *claim)
 {
     unsigned       i;
     async_rc_t     rc;
@@ -190,7 +189,6 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
         claim->epoch = w->epoch;
         claim->skip = w->away.keys;
         claim->nskip = w->away.nkeys;
-        claim->park_until = batch.now + async_away_next(&w->away) - now;
         claim->claims = w->claims;
     }
 

@@ -59,6 +59,46 @@ settle(fixture_t *f, unsigned i)
 
 
 static void
+release(fixture_t *f, unsigned i, int64_t due)
+{
+    async_event_t  event;
+
+    event = fixture_about(ASYNC_EVENT_RELEASED, &f->claims[i].job);
+    event.due = due;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+}
+
+
+/* jobs from..from+n-1 of two queues, each in a ms of its own */
+
+static void
+submit_backlog(fixture_t *f, unsigned from, unsigned n, uint64_t server)
+{
+    unsigned       i;
+    async_job_t    job;
+    async_batch_t  batch;
+    async_event_t  event;
+
+    memset(&batch, 0, sizeof(batch));
+    batch.events = &event;
+    batch.n = 1;
+
+    (void) mdb_env_set_flags(f->store->env, MDB_NOSYNC, 1);
+
+    for (i = from; i < from + n; i++) {
+        job = fixture_job(i);
+        job.queue = fixture_str(i % 2 ? "default" : "other");
+        job.server = server;
+        event = fixture_submitted(&job);
+        batch.now = f->now++;
+        assert_int_equal(async_store_apply(f->store, &batch, &f->err),
+                         ASYNC_OK);
+        assert_int_equal(event.rc, ASYNC_OK);
+    }
+}
+
+
+static void
 the_higher_priority_goes_first_and_then_the_older(void **state)
 {
     fixture_t  *f = *state;
@@ -225,10 +265,9 @@ jobs_of_a_server_that_is_away_are_parked(void **state)
     submit_as(f, 3, "default", 4, 8);
 
     fixture_take_over(f);
-    assert_int_equal(fixture_claim_skip(f, 8, skip, 2, f->now + 1000),
-                     ASYNC_OK);
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 2), ASYNC_OK);
     assert_claimed(f, (const unsigned[]) { 2 }, 1);
-    assert_int_equal(f->next_due, f->now + 1000);
+    assert_int_equal(f->next_due, 0);               /* there is no time */
     assert_false(f->more);
 
     id = fixture_id(1);
@@ -241,9 +280,9 @@ jobs_of_a_server_that_is_away_are_parked(void **state)
     assert_int_equal(fixture_entries(f, ASYNC_DB_READY), 0);
     fixture_assert_counts(f, "default", 2, 1);
 
-    f->now += 999;
-    assert_int_equal(fixture_claim(f, 8), 0);
-    f->now += 1;
+    f->now += 3600 * 1000;
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 2), ASYNC_OK);
+    assert_int_equal(f->n, 0);
     assert_claims(f, 8, 1, 3);
     assert_int_equal(f->next_due, 0);
     assert_int_equal(f->claims[0].job.seq, 2);
@@ -258,8 +297,7 @@ who_was_parked_keeps_his_place(void **state)
 
     submit_as(f, 9, "default", 4, 8);
     fixture_take_over(f);
-    assert_int_equal(fixture_claim_skip(f, 8, skip, 1, f->now + 1000),
-                     ASYNC_OK);
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 1), ASYNC_OK);
 
     submit_as(f, 2, "default", 4, SERVER);          /* the same ms */
     f->now += 500;
@@ -273,17 +311,16 @@ who_was_parked_keeps_his_place(void **state)
 static void
 a_due_time_beyond_now_waits(void **state)
 {
-    uint64_t    skip[] = { 8 };
     fixture_t  *f = *state;
 
     fixture_take_over(f);
 
     submit_as(f, 1, "default", 4, 8);
-    assert_int_equal(fixture_claim_skip(f, 8, skip, 1, f->now + 1000),
-                     ASYNC_OK);
     submit_as(f, 2, "default", 4, 8);
-    assert_int_equal(fixture_claim_skip(f, 8, skip, 1, f->now + 500),
-                     ASYNC_OK);
+    assert_claims(f, 8, 1, 2);
+    release(f, 0, f->now + 1000);
+    release(f, 1, f->now + 500);
+    assert_int_equal(fixture_claim(f, 8), 0);
     assert_int_equal(f->next_due, f->now + 500);
 
     f->now += 700;
@@ -310,8 +347,7 @@ a_claim_looks_at_a_bounded_number_of_jobs(void **state)
     fixture_take_over(f);
 
     for (calls = 1; calls < 100; calls++) {
-        assert_int_equal(fixture_claim_skip(f, 8, skip, 1, f->now + 1000),
-                         ASYNC_OK);
+        assert_int_equal(fixture_claim_skip(f, 8, skip, 1), ASYNC_OK);
         assert_int_equal(f->n, 0);
 
         if (!f->more) {
@@ -325,9 +361,148 @@ a_claim_looks_at_a_bounded_number_of_jobs(void **state)
 
     /* and so when they all come back at once */
 
-    f->now += 1000;
     assert_int_equal(fixture_claim(f, 8), 8);
     assert_true(f->more);
+    assert_true(fixture_entries(f, ASYNC_DB_TIMERS) >= 600);
+}
+
+
+static void
+a_backlog_of_a_server_that_is_away_is_left_alone(void **state)
+{
+    unsigned    i;
+    uint64_t    before, skip[] = { 8, 9 };
+    fixture_t  *f = *state;
+
+    submit_backlog(f, 0, 5000, 8);
+    fixture_take_over(f);
+
+    do {
+        assert_int_equal(fixture_claim_skip(f, 8, skip, 2), ASYNC_OK);
+        assert_int_equal(f->n, 0);
+    } while (f->more);
+
+    before = fixture_transaction(f);
+
+    for (i = 0; i < 20; i++) {
+        f->now += 5000;
+        assert_int_equal(fixture_claim_skip(f, 8, skip, 2), ASYNC_OK);
+        assert_int_equal(f->n, 0);
+        assert_false(f->more);
+        assert_int_equal(f->next_due, 0);
+    }
+
+    assert_int_equal(fixture_transaction(f), before);
+
+    /* and who is there runs at once */
+
+    submit_as(f, 5000, "default", 4, SERVER);
+    submit_as(f, 5001, "other", 0, SERVER);
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 2), ASYNC_OK);
+    assert_claimed(f, (const unsigned[]) { 5001, 5000 }, 2);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_TIMERS), 5000);
+    fixture_assert_counts(f, "default", 2500, 1);
+}
+
+
+static void
+a_backlog_comes_back_in_order(void **state)
+{
+    unsigned       i, q, next[] = { 0, 1 };
+    uint64_t       skip[] = { 8, UINT64_MAX };
+    fixture_t     *f = *state;
+    async_id_t     id;
+    async_event_t  events[FIXTURE_CLAIMS];
+
+    fixture_queue(f, "default", 8, 100000, 1);
+    fixture_queue(f, "other", 3, 100000, 1);
+    submit_backlog(f, 0, 1500, 8);
+    submit_backlog(f, 1500, 100, UINT64_MAX);
+    submit_backlog(f, 2000, 1, SERVER);
+    fixture_take_over(f);
+
+    do {
+        assert_int_equal(fixture_claim_skip(f, 0, skip, 2), ASYNC_OK);
+        assert_int_equal(fixture_claim_skip(f, 8, skip, 2), ASYNC_OK);
+    } while (f->more);
+
+    assert_int_equal(fixture_entries(f, ASYNC_DB_TIMERS), 1600);
+
+    /* one is back, the other is not; the job of a third may be among them */
+
+    do {
+        fixture_claim_skip(f, FIXTURE_CLAIMS, skip + 1, 1);
+
+        for (i = 0; i < f->n; i++) {
+            events[i] = fixture_completed(&f->claims[i].job);
+            q = f->claims[i].job.queue.data[0] == 'd';
+
+            if (f->claims[i].job.server == 8) {
+                id = fixture_id(next[q]);
+                assert_memory_equal(&f->claims[i].job.id, &id, sizeof(id));
+                next[q] += 2;
+            }
+        }
+
+        assert_int_equal(fixture_apply(f, events, f->n), ASYNC_OK);
+    } while (f->n > 0);
+
+    assert_int_equal(next[0], 1500);
+    assert_int_equal(next[1], 1501);
+
+    /* 8 and 3, but one of the latter runs since it came between the claims */
+
+    assert_int_equal(fixture_claim(f, 64), 10);
+    assert_int_equal(f->claims[0].job.server, UINT64_MAX);
+}
+
+
+static void
+a_job_given_back_waits_for_its_time_and_then_for_its_server(void **state)
+{
+    uint64_t    before, skip[] = { 8 };
+    fixture_t  *f = *state;
+
+    submit_as(f, 1, "default", 4, 8);
+    fixture_take_over(f);
+    assert_claims(f, 8, 1);
+    release(f, 0, f->now + 250);
+
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 1), ASYNC_OK);
+    assert_int_equal(f->next_due, f->now + 250);
+
+    f->now += 250;
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 1), ASYNC_OK);
+    assert_int_equal(f->n, 0);
+    assert_int_equal(f->next_due, 0);
+
+    before = fixture_transaction(f);
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 1), ASYNC_OK);
+    assert_int_equal(fixture_transaction(f), before);
+
+    assert_claims(f, 8, 1);
+    assert_int_equal(f->claims[0].job.attempt, 1);
+}
+
+
+/* figures that are damaged are counted from the rows, these among them */
+
+static void
+who_waits_for_his_server_is_counted(void **state)
+{
+    uint64_t      skip[] = { SERVER };
+    fixture_t    *f = *state;
+    async_key_t   key;
+
+    fixture_submit_all(f, 1, 3);
+    fixture_take_over(f);
+    assert_int_equal(fixture_claim_skip(f, 8, skip, 1), ASYNC_OK);
+
+    async_key_count(&key, fixture_str("default"));
+    fixture_overwrite(f, &key, "?", 1);
+    fixture_submit_all(f, 4, 1);
+
+    fixture_assert_counts(f, "default", 4, 0);
 }
 
 
@@ -342,17 +517,17 @@ only_the_present_epoch_claims(void **state)
     epoch = f->epoch;
 
     f->epoch = epoch - 1;
-    assert_int_equal(fixture_claim_skip(f, 8, NULL, 0, 0), ASYNC_STALE);
+    assert_int_equal(fixture_claim_skip(f, 8, NULL, 0), ASYNC_STALE);
     assert_int_equal(f->n, 0);
     f->epoch = epoch + 1;
-    assert_int_equal(fixture_claim_skip(f, 8, NULL, 0, 0), ASYNC_STALE);
+    assert_int_equal(fixture_claim_skip(f, 8, NULL, 0), ASYNC_STALE);
 
     f->epoch = epoch;
     fixture_take_over(f);
     assert_int_equal(f->epoch, epoch + 1);
 
     f->epoch = epoch;
-    assert_int_equal(fixture_claim_skip(f, 8, NULL, 0, 0), ASYNC_STALE);
+    assert_int_equal(fixture_claim_skip(f, 8, NULL, 0), ASYNC_STALE);
 
     fixture_assert_counts(f, "default", 1, 0);
 }
@@ -401,6 +576,9 @@ a_timer_without_a_job_does_not_stay_for_ever(void **state)
     async_key_timer(&key, ASYNC_TIMER_DUE, f->now - 4, &id);
     fixture_overwrite(f, &key, "", 1);
 
+    async_key_away(&key, SERVER);                   /* too short besides */
+    fixture_overwrite(f, &key, "", 1);
+
     assert_claims(f, 8, 1);
     assert_int_equal(f->next_due, 0);
     assert_int_equal(fixture_entries(f, ASYNC_DB_TIMERS), 0);
@@ -444,6 +622,10 @@ main(void)
         sound(a_full_queue_does_not_hold_up_the_others),
         sound(jobs_of_a_server_that_is_away_are_parked),
         sound(who_was_parked_keeps_his_place),
+        sound(a_backlog_of_a_server_that_is_away_is_left_alone),
+        sound(a_backlog_comes_back_in_order),
+        sound(a_job_given_back_waits_for_its_time_and_then_for_its_server),
+        sound(who_waits_for_his_server_is_counted),
         sound(a_due_time_beyond_now_waits),
         sound(a_claim_looks_at_a_bounded_number_of_jobs),
         sound(only_the_present_epoch_claims),

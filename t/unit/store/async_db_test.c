@@ -68,6 +68,8 @@ keys_have_their_golden_bytes(void **state)
 }
 
 
+#define AWAY  0x8000                /* here alone: parked without a time */
+
 /* one state, and where a job in it lies */
 
 typedef struct {
@@ -89,6 +91,8 @@ each_state_has_its_place(void **state)
           "0764656661756c74" "05" "000001a202b2c500" "0000000000000007" ID },
         { ASYNC_STATE_QUEUED, ASYNC_JOB_PARKED, ASYNC_DB_TIMERS,
           "01" "000001a202b2c501" ID },
+        { ASYNC_STATE_QUEUED, ASYNC_JOB_PARKED | AWAY, ASYNC_DB_TIMERS,
+          "00" "0000000000000007" "05" "000001a202b2c500" ID },
         { ASYNC_STATE_SCHEDULED, 0, ASYNC_DB_TIMERS,
           "01" "000001a202b2c501" ID },
         { ASYNC_STATE_RETRYING, 0, ASYNC_DB_TIMERS,
@@ -109,9 +113,9 @@ each_state_has_its_place(void **state)
         job = fixture_job(1);
         job.id = id;
         job.state = (uint8_t) places[i].state;
-        job.flags = places[i].flags;
+        job.flags = places[i].flags & (uint16_t) ~AWAY;
         job.queued = FIXTURE_NOW;
-        job.due = FIXTURE_NOW + 1;
+        job.due = places[i].flags & AWAY ? 0 : FIXTURE_NOW + 1;
         job.expires = FIXTURE_NOW + 2;
         job.epoch = 2;
 

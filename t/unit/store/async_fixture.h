@@ -366,7 +366,7 @@ fixture_take_over(fixture_t *f)
 
 static inline async_rc_t
 fixture_claim_skip(fixture_t *f, unsigned max, const uint64_t *skip,
-    unsigned nskip, int64_t park_until)
+    unsigned nskip)
 {
     async_rc_t             rc;
     async_batch_t          batch;
@@ -380,7 +380,6 @@ fixture_claim_skip(fixture_t *f, unsigned max, const uint64_t *skip,
     request.max = max;
     request.skip = skip;
     request.nskip = nskip;
-    request.park_until = park_until;
 
     batch.claim = &request;
     batch.now = f->now;
@@ -398,7 +397,7 @@ fixture_claim_skip(fixture_t *f, unsigned max, const uint64_t *skip,
 static inline unsigned
 fixture_claim(fixture_t *f, unsigned max)
 {
-    assert_int_equal(fixture_claim_skip(f, max, NULL, 0, 0), ASYNC_OK);
+    assert_int_equal(fixture_claim_skip(f, max, NULL, 0), ASYNC_OK);
 
     return f->n;
 }
