@@ -173,6 +173,26 @@ async_http_written(const async_transfer_t *t)
 }
 
 
+bool
+async_http_reached(const async_transfer_t *t)
+{
+    bool  moved;
+    long  status;
+
+    status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+
+    if (status != 0 || t->taken) {
+        return true;
+    }
+
+    /* what holds a body back looks for itself */
+
+    return !t->has_body && async_http_written(t)
+           && async_http_taken(t, &moved);
+}
+
+
 static bool
 async_http_headers(async_transfer_t *t, const async_http_request_t *request)
 {

@@ -67,6 +67,8 @@ async_transfer_t *async_http_start(async_http_t *http,
 void async_http_stop(async_http_t *http, async_transfer_t *transfer);
 /* whether a byte of the request was written: it may yet be read */
 bool async_http_written(const async_transfer_t *transfer);
+/* whether the peer has read the head, or done anything that says so */
+bool async_http_reached(const async_transfer_t *transfer);
 
 /* moves every transfer on, never waits; false: libcurl itself failed */
 bool async_http_perform(async_http_t *http);

@@ -44,6 +44,11 @@ async_judge(async_verdict_t *verdict, const async_outcome_t *outcome)
         return;
 
     case ASYNC_END_TIMEOUT:
+        if (!outcome->sent) {
+            async_judge_released(verdict, ASYNC_NGINX_SILENT);
+            return;
+        }
+
         async_judge_failed(verdict, ASYNC_JOB_ERROR_TIMEOUT,
                            "The backend took too long.");
         return;

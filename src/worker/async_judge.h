@@ -38,7 +38,7 @@ typedef struct {
     bool           end_line;    /* the response head had Async-Replay-End */
     unsigned       status;      /* of the response head, 0 = none arrived */
     async_facts_t  facts;       /* if end_line */
-    uint64_t       elapsed;     /* ms since the job was started */
+    uint64_t       elapsed;     /* ms since nginx may have begun */
     uint64_t       timeout;     /* ms, the policy's */
 } async_outcome_t;
 

@@ -104,14 +104,16 @@ async_loop_cut(async_loop_t *w, int64_t now)
             continue;
         }
 
-        deadline = async_replay_deadline(r);
-
-        if (deadline <= now) {
+        if (async_replay_overdue(r, now)) {
             async_replay_cut(r, ASYNC_END_TIMEOUT, now);
             w->running--;
             async_settle_add(w, r, now);
+            continue;
+        }
 
-        } else if (deadline < w->next_cut) {
+        deadline = async_replay_deadline(r);
+
+        if (deadline < w->next_cut) {
             w->next_cut = deadline;
         }
     }

@@ -64,7 +64,7 @@ typedef struct {
     /* CLOCK_BOOTTIME in ms */
     int64_t                next_commit; /* not before */
     int64_t                next_due;    /* of the store's timers, 0 = none */
-    int64_t                next_cut;    /* the first timeout, or earlier */
+    int64_t                next_cut;    /* the first deadline, or earlier */
     int64_t                next_chore;
     int64_t                patience;    /* end of the phase */
 } async_loop_t;

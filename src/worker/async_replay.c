@@ -12,6 +12,10 @@
 #define ASYNC_REPLAY_PATH  512
 #define ASYNC_REPLAY_HEAD  8192    /* a request head is mostly smaller */
 
+/* ms between looks at whether nginx has read the head, while it has not */
+#define ASYNC_REPLAY_LOOK_MIN  10
+#define ASYNC_REPLAY_LOOK_MAX  1000
+
 
 static void async_replay_init(async_replay_t *r,
     const async_replay_env_t *env, const async_claim_t *claim, int64_t now);
@@ -84,6 +88,7 @@ async_replay_init(async_replay_t *r, const async_replay_env_t *env,
     r->body = job->request;
     r->body_fd = -1;
     r->started = now;
+    r->waiting = now;
 
     if (job->queue.len <= ASYNC_QUEUE_MAX) {
         memcpy(r->queue, job->queue.data, job->queue.len);
@@ -365,11 +370,45 @@ async_replay_cut(async_replay_t *replay, async_end_t end, int64_t now)
 }
 
 
+/*
+ * One that nginx has not read cannot be ended by the clock: nginx may still
+ * read what lies in the closed socket and run it, beside the next attempt.
+ */
+
+bool
+async_replay_overdue(async_replay_t *replay, int64_t now)
+{
+    if (!replay->taken) {
+        if (!async_http_reached(replay->transfer)) {
+            replay->waiting = now;
+            return false;
+        }
+
+        replay->taken = now;
+    }
+
+    return async_replay_deadline(replay) <= now;
+}
+
+
 int64_t
 async_replay_deadline(const async_replay_t *replay)
 {
+    int64_t  look;
+
+    if (!replay->taken) {
+
+        /* the longer it waits, the more rarely */
+
+        look = replay->waiting - replay->started;
+        look = look > ASYNC_REPLAY_LOOK_MIN ? look : ASYNC_REPLAY_LOOK_MIN;
+        look = look < ASYNC_REPLAY_LOOK_MAX ? look : ASYNC_REPLAY_LOOK_MAX;
+
+        return replay->waiting + look;
+    }
+
     return replay->timeout < (uint64_t) INT64_MAX / 2
-           ? replay->started + (int64_t) replay->timeout : INT64_MAX;
+           ? replay->taken + (int64_t) replay->timeout : INT64_MAX;
 }
 
 
@@ -422,7 +461,7 @@ async_replay_judge(async_replay_t *r, async_end_t end, bool sent, int64_t now)
     outcome.status = r->response.ended ? r->response.status : 0;
     outcome.end_line = r->response.ended && r->response.end_line;
     outcome.facts = r->response.facts;
-    outcome.elapsed = (uint64_t) (now - r->started);
+    outcome.elapsed = (uint64_t) (now - r->waiting);
     outcome.timeout = r->timeout;
 
     async_judge(&r->verdict, &outcome);

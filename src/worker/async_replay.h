@@ -37,7 +37,11 @@ typedef struct {
     char                       queue[ASYNC_QUEUE_MAX + 1];
     async_body_t               body;
 
-    int64_t                    started;        /* CLOCK_BOOTTIME, ms */
+    /* CLOCK_BOOTTIME, ms */
+    int64_t                    started;
+    int64_t                    waiting;        /* last seen unread by nginx */
+    int64_t                    taken;          /* first seen read, 0 = not */
+
     async_transfer_t          *transfer;       /* NULL: not under way */
     uint64_t                   body_sent;
     uint32_t                   body_crc;
@@ -62,7 +66,12 @@ void async_replay_ended(async_replay_t *replay, async_http_end_t end,
     const char *why, int64_t now);
 /* ends it from this side: ASYNC_END_TIMEOUT or ASYNC_END_STOPPED */
 void async_replay_cut(async_replay_t *replay, async_end_t end, int64_t now);
-/* when its time is up */
+/*
+ * Whether its time is up.  The timeout runs from when nginx has read the
+ * request head: what waits in the listener's backlog waits on.
+ */
+bool async_replay_overdue(async_replay_t *replay, int64_t now);
+/* when to ask that next */
 int64_t async_replay_deadline(const async_replay_t *replay);
 /* frees what it holds; an event that was not applied is gone */
 void async_replay_clean(async_replay_t *replay);

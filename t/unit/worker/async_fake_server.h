@@ -396,15 +396,16 @@ fake_accept(void *data)
 }
 
 
+/* connections are made, and wait until somebody accepts them */
+
 static void
-fake_listen(fake_server_t *server, const char *store, uint64_t key,
-    unsigned deaf)
+fake_bind(fake_server_t *server, const char *store, uint64_t key)
 {
     struct sockaddr_un  sun;
 
     snprintf(server->path, sizeof(server->path), "%s/run/%016" PRIx64
              ".sock", store, key);
-    server->deaf = deaf;
+    server->deaf = 0;
 
     memset(&sun, 0, sizeof(struct sockaddr_un));
     sun.sun_family = AF_UNIX;
@@ -414,9 +415,25 @@ fake_listen(fake_server_t *server, const char *store, uint64_t key,
     assert_int_equal(bind(server->fd, (struct sockaddr *) &sun, sizeof(sun)),
                      0);
     assert_int_equal(listen(server->fd, 511), 0);
+}
+
+
+static void
+fake_serve(fake_server_t *server)
+{
     assert_int_equal(pthread_create(&server->thread, NULL, fake_accept,
                                     server),
                      0);
+}
+
+
+static void
+fake_listen(fake_server_t *server, const char *store, uint64_t key,
+    unsigned deaf)
+{
+    fake_bind(server, store, key);
+    server->deaf = deaf;
+    fake_serve(server);
 }
 
 

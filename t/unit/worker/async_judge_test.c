@@ -151,6 +151,8 @@ static const row_t  rows[] = {
 
     { "timeout", ASYNC_END_TIMEOUT, SENT, 0, NULL, 60000,
       FAILED, TIMEOUT, FAILED, TIMEOUT, false, ASYNC_NGINX_UNKNOWN },
+    { "timeout before nginx has read it", ASYNC_END_TIMEOUT, false, 0, NULL,
+      60000, RELEASED, NONE, RELEASED, NONE, false, ASYNC_NGINX_SILENT },
     { "timeout in the body", ASYNC_END_TIMEOUT, SENT, 200, "200,1,100,0",
       60000, FAILED, TIMEOUT, FAILED, TIMEOUT, false, ASYNC_NGINX_UNKNOWN },
     { "too large", ASYNC_END_TOO_LARGE, SENT, 200, "200,1,100,0", 5,

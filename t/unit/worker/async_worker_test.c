@@ -522,6 +522,60 @@ a_connection_closed_unread_is_no_attempt(void **state)
 }
 
 
+/* as an nginx whose worker is stopped: the kernel connects in its place */
+
+static void
+the_clock_starts_when_nginx_reads_the_request(void **state)
+{
+    unsigned        i;
+    async_id_t      id[4], control;
+    async_job_t     job;
+    fake_server_t   late;
+
+    const fake_job_t  jobs[] = {
+        { .target = "/ok", .server = 4, .hasty = true },
+        { .target = "/again", .server = 4, .hasty = true, .no_body = true },
+        { .target = "/empty", .server = 4, .hasty = true, .no_body = true,
+          .repeatable = true },
+        { .target = "/never/late", .server = 4, .hasty = true,
+          .no_body = true }
+    };
+    const fake_job_t  never = { .target = "/never", .hasty = true };
+
+    (void) state;
+
+    fake_bind(&late, fake.path, 4);
+
+    for (i = 0; i < 4; i++) {
+        id[i] = fake_submit(&jobs[i]);
+    }
+
+    /* claimed after them, each with the same timeout: theirs is long over */
+
+    for (i = 0; i < 2; i++) {
+        control = fake_submit(&never);
+        assert_int_equal(fake_wait(&control).error, TIMEOUT);
+    }
+
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(fake_look(&id[i]).state, ASYNC_STATE_PROCESSING);
+    }
+
+    fake_serve(&late);
+
+    for (i = 0; i < 4; i++) {
+        job = fake_wait(&id[i]);
+        assert_int_equal(job.state, i < 3 ? COMPLETED : FAILED);
+        assert_int_equal(job.error, i < 3 ? NONE : TIMEOUT);
+        assert_int_equal(job.attempt, 1);
+        assert_int_equal(job.deaths, 0);
+        assert_int_equal(fake_executions(jobs[i].target), 1);
+    }
+
+    fake_unlisten(&late);
+}
+
+
 static void
 a_response_without_a_disk_is_not_completed(void **state)
 {
@@ -627,6 +681,7 @@ main(int argc, char **argv)
         test(a_response_that_is_always_cut_ends_at_last),
         test(a_server_that_is_away_costs_no_attempt),
         test(a_connection_closed_unread_is_no_attempt),
+        test(the_clock_starts_when_nginx_reads_the_request),
         test(a_response_without_a_disk_is_not_completed),
         test(a_busy_store_gets_its_results_later),
         test(many_jobs_run_once_each)
