@@ -215,7 +215,15 @@ $(build)/unit-asan/obj/%.o: src/%.c $(build)/stamp/flags
 
 # what is run
 
+# "make lint test" in a fresh clone: one after the other, since each installs
+# and configures what it needs
+ifneq ($(filter lint test,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
 lint:
+	@t/lib/packages.sh build test
+	@$(MAKE) --no-print-directory $(ngx_build)/configured
 	t/lib/lint.pl
 
 demo:
