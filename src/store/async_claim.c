@@ -494,7 +494,7 @@ async_claim_park(async_claimer_t *claimer, const async_job_t *job)
     async_key_job(&key, &job->id);
     async_work_put(claimer->work, &key, buf, len);
 
-    async_event_place(claimer->work, job, &parked);
+    async_place_move(claimer->work, job, &parked);
 }
 
 

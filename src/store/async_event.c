@@ -33,8 +33,6 @@ static void async_event_log(async_work_t *work, const async_job_t *job,
 static void async_event_payload(async_work_t *work,
     const async_event_t *event);
 static void async_event_spooled(async_work_t *work, const async_body_t *body);
-static void async_event_tally(async_tally_t *tally, uint8_t state, int by);
-static void async_event_unplace(async_work_t *work, const async_key_t *key);
 static bool async_event_quiet(const async_event_t *event,
     const async_job_t *before);
 
@@ -220,7 +218,7 @@ async_event_submit(async_work_t *work, const async_event_t *event,
     async_work_chunks(work, &job.id, ASYNC_PAYLOAD_REQUEST_BODY,
                       event->payload.body);
 
-    async_event_tally(tally, job.state, 1);
+    async_place_count(tally, job.state, 1);
     async_event_spooled(work, &given->request);
 
     work->store->quota.added += submit->need;
@@ -365,12 +363,12 @@ async_event_move(async_work_t *work, const async_event_t *event,
         async_event_log(work, job, trail, trail_len);
     }
 
-    async_event_place(work, &before, job);
+    async_place_move(work, &before, job);
     async_event_payload(work, event);
     async_event_spooled(work, &event->response);
 
-    async_event_tally(tally, before.state, -1);
-    async_event_tally(tally, job->state, 1);
+    async_place_count(tally, before.state, -1);
+    async_place_count(tally, job->state, 1);
 
     return work->fault;
 }
@@ -524,112 +522,4 @@ async_event_spooled(async_work_t *work, const async_body_t *body)
         work->spooled += async_event_file(body);
         work->spooled_changed = true;
     }
-}
-
-
-/* --- indices and counts --- */
-
-static void
-async_event_tally(async_tally_t *tally, uint8_t state, int by)
-{
-    uint64_t  *n;
-
-    switch ((async_state_t) state) {
-
-    case ASYNC_STATE_QUEUED:
-    case ASYNC_STATE_SCHEDULED:
-    case ASYNC_STATE_RETRYING:
-        n = &tally->queued;
-        break;
-
-    case ASYNC_STATE_PROCESSING:
-        n = &tally->running;
-        break;
-
-    default:
-        return;
-    }
-
-    if (by > 0) {
-        (*n)++;
-
-    } else if (*n > 0) {
-        (*n)--;
-    }
-
-    tally->changed = true;
-}
-
-
-void
-async_event_place(async_work_t *work, const async_job_t *before,
-    const async_job_t *after)
-{
-    uint64_t     number;
-    async_key_t  old, new;
-
-    async_key_state(&old, before);
-    async_key_state(&new, after);
-
-    if (before->state != after->state) {
-        async_work_delete(work, &old);
-        async_work_put(work, &new, "", 0);
-    }
-
-    /* who comes back goes before those that were queued in the same ms */
-
-    number = before->queued != after->queued ? work->feed : 0;
-
-    async_key_place(&old, before, 0);
-    async_key_place(&new, after, number);
-
-    async_event_unplace(work, &old);
-    async_work_put(work, &new, "", 0);
-}
-
-
-static void
-async_event_unplace(async_work_t *work, const async_key_t *key)
-{
-    int          rc;
-    MDB_val      row, v;
-    MDB_cursor  *cursor;
-
-    if (key->db != ASYNC_DB_READY) {
-        async_work_delete(work, key);
-        return;
-    }
-
-    /* the number in the row is not in the record: look for it */
-
-    if (work->fault != ASYNC_OK
-        || mdb_cursor_open(work->txn, work->store->dbi[key->db], &cursor)
-           != MDB_SUCCESS)
-    {
-        return;
-    }
-
-    row.mv_size = key->len;
-    row.mv_data = (void *) key->bytes;
-
-    rc = mdb_cursor_get(cursor, &row, &v, MDB_SET_RANGE);
-
-    while (rc == MDB_SUCCESS && !async_key_same_place(&row, key)) {
-
-        if (row.mv_size != key->len
-            || memcmp(row.mv_data, key->bytes,
-                      key->len - sizeof(async_id_t) - 8) != 0)
-        {
-            rc = MDB_NOTFOUND;
-            break;
-        }
-
-        rc = mdb_cursor_get(cursor, &row, &v, MDB_NEXT);
-    }
-
-    if (rc == MDB_SUCCESS) {
-        async_work_delete_row(work, key->db, row);
-    }
-
-    mdb_cursor_close(cursor);
 }

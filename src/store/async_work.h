@@ -98,9 +98,14 @@ async_rc_t async_event_apply(async_work_t *work, const async_event_t *event);
 /* an event upon a job that was decoded: no fence, no quota */
 async_rc_t async_event_move(async_work_t *work, const async_event_t *event,
     async_job_t *job);
-/* changes a job's record without an event: only its place */
-void async_event_place(async_work_t *work, const async_job_t *before,
+
+/* --- async_place.c --- */
+
+/* the index rows of a job whose record changed */
+void async_place_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after);
+/* a job in this state more, or (by < 0) less */
+void async_place_count(async_tally_t *tally, uint8_t state, int by);
 
 /* --- async_claim.c --- */
 

@@ -1,0 +1,117 @@
+/*
+ * Where a job stands in the indices, and what it counts for in the figures
+ * of its queue.  Both follow from its record; nobody else writes them.
+ */
+
+#include <string.h>
+
+#include "async_work.h"
+
+
+static void async_place_leave(async_work_t *work, const async_key_t *key);
+
+
+void
+async_place_count(async_tally_t *tally, uint8_t state, int by)
+{
+    uint64_t  *n;
+
+    switch ((async_state_t) state) {
+
+    case ASYNC_STATE_QUEUED:
+    case ASYNC_STATE_SCHEDULED:
+    case ASYNC_STATE_RETRYING:
+        n = &tally->queued;
+        break;
+
+    case ASYNC_STATE_PROCESSING:
+        n = &tally->running;
+        break;
+
+    default:
+        return;
+    }
+
+    if (by > 0) {
+        (*n)++;
+
+    } else if (*n > 0) {
+        (*n)--;
+    }
+
+    tally->changed = true;
+}
+
+
+void
+async_place_move(async_work_t *work, const async_job_t *before,
+    const async_job_t *after)
+{
+    uint64_t     number;
+    async_key_t  old, new;
+
+    async_key_state(&old, before);
+    async_key_state(&new, after);
+
+    if (before->state != after->state) {
+        async_work_delete(work, &old);
+        async_work_put(work, &new, "", 0);
+    }
+
+    /* who comes back goes before those that were queued in the same ms */
+
+    number = before->queued != after->queued ? work->feed : 0;
+
+    async_key_place(&old, before, 0);
+    async_key_place(&new, after, number);
+
+    async_place_leave(work, &old);
+    async_work_put(work, &new, "", 0);
+}
+
+
+static void
+async_place_leave(async_work_t *work, const async_key_t *key)
+{
+    int          rc;
+    MDB_val      row, v;
+    MDB_cursor  *cursor;
+
+    if (key->db != ASYNC_DB_READY) {
+        async_work_delete(work, key);
+        return;
+    }
+
+    /* the number in the row is not in the record: look for it */
+
+    if (work->fault != ASYNC_OK
+        || mdb_cursor_open(work->txn, work->store->dbi[key->db], &cursor)
+           != MDB_SUCCESS)
+    {
+        return;
+    }
+
+    row.mv_size = key->len;
+    row.mv_data = (void *) key->bytes;
+
+    rc = mdb_cursor_get(cursor, &row, &v, MDB_SET_RANGE);
+
+    while (rc == MDB_SUCCESS && !async_key_same_place(&row, key)) {
+
+        if (row.mv_size != key->len
+            || memcmp(row.mv_data, key->bytes,
+                      key->len - sizeof(async_id_t) - 8) != 0)
+        {
+            rc = MDB_NOTFOUND;
+            break;
+        }
+
+        rc = mdb_cursor_get(cursor, &row, &v, MDB_NEXT);
+    }
+
+    if (rc == MDB_SUCCESS) {
+        async_work_delete_row(work, key->db, row);
+    }
+
+    mdb_cursor_close(cursor);
+}
