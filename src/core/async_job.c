@@ -292,6 +292,15 @@ async_job_tag(async_job_t *job, uint16_t tag)
 }
 
 
+bool
+async_job_keeps_request(const async_job_t *job)
+{
+    return job->state != ASYNC_STATE_COMPLETED
+           && job->state != ASYNC_STATE_CANCELED
+           && !(job->flags & ASYNC_JOB_SWEPT);
+}
+
+
 const char *
 async_job_error_name(async_job_error_t error)
 {

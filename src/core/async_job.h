@@ -50,6 +50,8 @@ typedef enum {
 #define ASYNC_JOB_PARKED         0x0004  /* queued, but waits until due, or
                                             with due 0 until its nginx answers
                                             again */
+#define ASYNC_JOB_SWEPT          0x0008  /* final, and past its retention: the
+                                            payload is gone */
 
 
 /* where a body lies */
@@ -77,16 +79,18 @@ typedef struct {
     uint16_t     flags;             /* ASYNC_JOB_* */
     uint16_t     result_status;     /* HTTP status, 0 = none stored */
     uint32_t     attempt;           /* made so far, 1 = first */
-    uint32_t     attempts_max;
+    uint32_t     attempts_max;      /* those that were cut do not count: each
+                                       makes it one more */
     uint32_t     deaths;            /* times an attempt was cut by a crash */
     uint64_t     epoch;             /* of the worker that claimed it */
     uint64_t     seq;               /* last event in its trail */
     int64_t      created;           /* unix ms, like all below; 0 = not yet */
     int64_t      queued;            /* place in the queue */
-    int64_t      due;               /* next attempt, or not before */
+    int64_t      due;               /* next attempt, or not before; of a job
+                                       that ended: when it is forgotten */
     int64_t      started;           /* of the last attempt */
     int64_t      finished;
-    int64_t      expires;
+    int64_t      expires;           /* the result */
     uint64_t     server;            /* key of the server block that replays
                                        it: names the socket in run/ */
     uint8_t      policy[16];        /* key in the policy database */
@@ -116,6 +120,11 @@ size_t async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap);
 /* ASYNC_OK or ASYNC_CORRUPT; id is taken as given */
 async_rc_t async_job_decode(async_job_t *job, const async_id_t *id,
     const void *data, size_t len);
+/*
+ * Whether its request is still stored.  What ran to its end, or was canceled,
+ * is not run again; one that failed keeps it for a retry by hand.
+ */
+bool async_job_keeps_request(const async_job_t *job);
 const char *async_job_error_name(async_job_error_t error);   /* "" if none */
 
 

@@ -9,7 +9,11 @@
  *             44    8 retain_history
  *             52    4 attempts
  *             56    4 retry_after
- *             60    - no tags yet
+ *             60    - tags: 1 backoff_min u64, 2 backoff_max u64,
+ *                     3 start_timeout u64, 4 retry_on u64, 5 retry_status
+ *
+ * A policy of before the tags had no retries and says so by its attempts;
+ * what else it lacks is the default.
  */
 
 #include <string.h>
@@ -17,7 +21,118 @@
 #include "async_policy.h"
 
 
+typedef enum {
+    ASYNC_POLICY_TAG_BACKOFF_MIN   = 1,
+    ASYNC_POLICY_TAG_BACKOFF_MAX   = 2,
+    ASYNC_POLICY_TAG_START_TIMEOUT = 3,
+    ASYNC_POLICY_TAG_RETRY_ON      = 4,
+    ASYNC_POLICY_TAG_RETRY_STATUS  = 5
+} async_policy_tag_t;
+
 #define ASYNC_QUEUE_TAG_NAME  1
+
+
+static bool async_policy_read_tag(async_policy_t *p, uint16_t tag,
+    async_str_t value);
+
+
+void
+async_policy_defaults(async_policy_t *p)
+{
+    size_t                 i;
+    static const uint16_t  statuses[] = { 408, 429, 500, 502, 503, 504 };
+
+    memset(p, 0, sizeof(async_policy_t));
+
+    p->timeout = 15 * 60 * 1000;
+    p->result_max = 1ull << 30;
+    p->retain_result = 24ull * 3600 * 1000;
+    p->retain_failed = 7 * 24ull * 3600 * 1000;
+    p->retain_history = 30 * 24ull * 3600 * 1000;
+    p->attempts = 5;
+    p->retry_after = 5;
+    p->backoff_min = 10 * 1000;
+    p->backoff_max = 2 * 60 * 1000;
+    p->start_timeout = 24ull * 3600 * 1000;
+    p->retry_on = ASYNC_RETRY_ERROR|ASYNC_RETRY_TIMEOUT;
+
+    for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        (void) async_policy_set_retry(p, statuses[i]);
+    }
+}
+
+
+bool
+async_policy_set_retry(async_policy_t *p, unsigned status)
+{
+    unsigned  n;
+
+    if (status < ASYNC_RETRY_STATUS_MIN || status > ASYNC_RETRY_STATUS_MAX) {
+        return false;
+    }
+
+    n = status - ASYNC_RETRY_STATUS_MIN;
+    p->retry_status[n / 8] |= (uint8_t) (1u << n % 8);
+
+    return true;
+}
+
+
+bool
+async_policy_retries(const async_policy_t *p, unsigned status)
+{
+    unsigned  n;
+
+    if (status < ASYNC_RETRY_STATUS_MIN || status > ASYNC_RETRY_STATUS_MAX) {
+        return false;
+    }
+
+    n = status - ASYNC_RETRY_STATUS_MIN;
+
+    return p->retry_status[n / 8] & (1u << n % 8);
+}
+
+
+int64_t
+async_policy_wait(const async_policy_t *p, uint32_t attempt,
+    int64_t retry_after, uint64_t random)
+{
+    uint64_t  least, most;
+
+    least = p->backoff_min < ASYNC_RETRY_AFTER_MAX ? p->backoff_min
+                                                   : ASYNC_RETRY_AFTER_MAX;
+
+    if (retry_after >= 0) {
+
+        if (retry_after > ASYNC_RETRY_AFTER_MAX) {
+            retry_after = ASYNC_RETRY_AFTER_MAX;
+        }
+
+        return retry_after > (int64_t) least ? retry_after : (int64_t) least;
+    }
+
+    /* both are below 2^27, so that 36 doublings cannot overflow */
+
+    most = least << (attempt < 36 ? attempt : 36);
+    most = most < p->backoff_max ? most : p->backoff_max;
+
+    if (most <= least) {
+        return (int64_t) least;
+    }
+
+    return (int64_t) (least + random % (most - least + 1));
+}
+
+
+bool
+async_policy_overdue(const async_policy_t *p, const async_job_t *job,
+    int64_t now)
+{
+    return job->state == ASYNC_STATE_QUEUED
+           && (job->started == 0 || job->started < job->queued)
+           && now > job->queued
+           && (uint64_t) (now - job->queued) > p->start_timeout;
+}
 
 
 size_t
@@ -39,6 +154,14 @@ async_policy_encode(const async_policy_t *p, uint8_t *buf, size_t cap)
     async_write_u32(&w, p->attempts);
     async_write_u32(&w, p->retry_after);
 
+    async_write_tag_u64(&w, ASYNC_POLICY_TAG_BACKOFF_MIN, p->backoff_min);
+    async_write_tag_u64(&w, ASYNC_POLICY_TAG_BACKOFF_MAX, p->backoff_max);
+    async_write_tag_u64(&w, ASYNC_POLICY_TAG_START_TIMEOUT,
+                        p->start_timeout);
+    async_write_tag_u64(&w, ASYNC_POLICY_TAG_RETRY_ON, p->retry_on);
+    async_write_tag(&w, ASYNC_POLICY_TAG_RETRY_STATUS, p->retry_status,
+                    sizeof(p->retry_status));
+
     return async_writer_end(&w);
 }
 
@@ -50,7 +173,7 @@ async_policy_decode(async_policy_t *p, const void *data, size_t len)
     async_str_t     value;
     async_reader_t  rd;
 
-    memset(p, 0, sizeof(async_policy_t));
+    async_policy_defaults(p);
 
     if (async_reader_init(&rd, data, len, ASYNC_RECORD_POLICY) != ASYNC_OK) {
         return ASYNC_CORRUPT;
@@ -65,10 +188,50 @@ async_policy_decode(async_policy_t *p, const void *data, size_t len)
     p->retry_after = async_read_u32(&rd);
 
     while (async_read_tag(&rd, &tag, &value)) {
-        /* of a newer version: whole, but nothing to us */
+
+        if (!async_policy_read_tag(p, tag, value)) {
+            return ASYNC_CORRUPT;
+        }
     }
 
     return (rd.broken || p->attempts == 0) ? ASYNC_CORRUPT : ASYNC_OK;
+}
+
+
+static bool
+async_policy_read_tag(async_policy_t *p, uint16_t tag, async_str_t value)
+{
+    bool      sound;
+    uint64_t  n;
+
+    switch (tag) {
+
+    case ASYNC_POLICY_TAG_BACKOFF_MIN:
+        return async_tag_u64(value, &p->backoff_min);
+
+    case ASYNC_POLICY_TAG_BACKOFF_MAX:
+        return async_tag_u64(value, &p->backoff_max);
+
+    case ASYNC_POLICY_TAG_START_TIMEOUT:
+        return async_tag_u64(value, &p->start_timeout);
+
+    case ASYNC_POLICY_TAG_RETRY_ON:
+        sound = async_tag_u64(value, &n);
+        p->retry_on = sound ? (uint32_t) n : 0;
+        return sound;
+
+    case ASYNC_POLICY_TAG_RETRY_STATUS:
+        sound = value.len == sizeof(p->retry_status);
+
+        if (sound) {
+            memcpy(p->retry_status, value.data, value.len);
+        }
+
+        return sound;
+
+    default:
+        return true;               /* of a newer version: nothing to us */
+    }
 }
 
 

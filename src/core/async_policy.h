@@ -9,6 +9,7 @@
 #ifndef ASYNC_POLICY_H
 #define ASYNC_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "async_job.h"
@@ -16,6 +17,19 @@
 
 #define ASYNC_POLICY_KEY  16
 #define ASYNC_POLICY_MAX  256       /* bytes of an encoded policy */
+
+/* failures that are tried again, besides statuses */
+#define ASYNC_RETRY_ERROR    0x01   /* no connection, no complete answer */
+#define ASYNC_RETRY_TIMEOUT  0x02
+
+/* the statuses that can be tried again: 400 to 599, a bit each */
+#define ASYNC_RETRY_STATUS_MIN  400
+#define ASYNC_RETRY_STATUS_MAX  599
+#define ASYNC_RETRY_STATUSES                                                 \
+    ((ASYNC_RETRY_STATUS_MAX - ASYNC_RETRY_STATUS_MIN + 1) / 8)
+
+/* what a backend's Retry-After may ask for at most */
+#define ASYNC_RETRY_AFTER_MAX   (24 * 3600 * (int64_t) 1000)    /* ms */
 
 
 typedef struct {
@@ -26,6 +40,11 @@ typedef struct {
     uint64_t  retain_history;       /* ms */
     uint32_t  attempts;             /* >= 1 */
     uint32_t  retry_after;          /* s, on unfinished answers */
+    uint64_t  backoff_min;          /* ms between attempts */
+    uint64_t  backoff_max;
+    uint64_t  start_timeout;        /* ms from due to started */
+    uint32_t  retry_on;             /* ASYNC_RETRY_* */
+    uint8_t   retry_status[ASYNC_RETRY_STATUSES];
 } async_policy_t;
 
 typedef struct {
@@ -36,6 +55,25 @@ typedef struct {
                                        configuration; the newest wins */
 } async_queue_t;
 
+
+/* what a location has that says nothing (contract, section 2) */
+void async_policy_defaults(async_policy_t *p);
+
+/* false if the status is none that can be tried again */
+bool async_policy_set_retry(async_policy_t *p, unsigned status);
+bool async_policy_retries(const async_policy_t *p, unsigned status);
+/*
+ * ms until the attempt after this one (1 = the first): random between
+ * backoff_min and min(backoff_max, backoff_min * 2^attempt), for a random
+ * number of 64 bits; or retry_after, what the backend asked for in ms, -1 =
+ * nothing.
+ */
+int64_t async_policy_wait(const async_policy_t *p, uint32_t attempt,
+    int64_t retry_after, uint64_t random);
+
+/* it waits for its first start since it was due, and does so for too long */
+bool async_policy_overdue(const async_policy_t *p, const async_job_t *job,
+    int64_t now);
 
 size_t async_policy_encode(const async_policy_t *p, uint8_t *buf, size_t cap);
 async_rc_t async_policy_decode(async_policy_t *p, const void *data,

@@ -37,7 +37,7 @@ async_store_apply(async_store_t *store, async_batch_t *batch,
     /* the map is full: let those land that fit */
 
     if (rc == ASYNC_STORE_FULL
-        && batch->n + (batch->claim != NULL ? 1 : 0) > 1)
+        && batch->n + (batch->claim != NULL) + (batch->sweep != NULL) > 1)
     {
         rc = async_batch_singly(store, batch, submits, err);
     }
@@ -120,9 +120,12 @@ async_batch_apply(async_work_t *work, async_batch_t *batch,
     async_submit_t *submits, int64_t clock)
 {
     unsigned        i;
+    async_rc_t      rc;
     async_event_t  *event;
 
-    if (batch->claim != NULL && batch->claim->epoch != work->epoch) {
+    if ((batch->claim != NULL && batch->claim->epoch != work->epoch)
+        || (batch->sweep != NULL && batch->sweep->epoch != work->epoch))
+    {
         return ASYNC_STALE;
     }
 
@@ -144,8 +147,14 @@ async_batch_apply(async_work_t *work, async_batch_t *batch,
         }
     }
 
-    return batch->claim != NULL && work->fault == ASYNC_OK
-           ? async_claim_run(work, batch->claim) : ASYNC_OK;
+    rc = batch->claim != NULL && work->fault == ASYNC_OK
+         ? async_claim_run(work, batch->claim) : ASYNC_OK;
+
+    if (batch->sweep != NULL && work->fault == ASYNC_OK) {
+        async_sweep_run(work, batch->sweep);
+    }
+
+    return rc;
 }
 
 
@@ -161,6 +170,16 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
     unsigned       i;
     async_batch_t  one;
 
+    /* what makes room goes first */
+
+    if (batch->sweep != NULL) {
+        one = *batch;
+        one.n = 0;
+        one.claim = NULL;
+
+        (void) async_batch_run(store, &one, submits, err);
+    }
+
     for (i = 0; i < batch->n; i++) {
 
         if (batch->events[i].rc != ASYNC_STORE_FULL) {
@@ -171,6 +190,7 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
         one.events = &batch->events[i];
         one.n = 1;
         one.claim = NULL;
+        one.sweep = NULL;
 
         one.events->rc = ASYNC_PENDING;
         (void) async_batch_run(store, &one, &submits[i], err);
@@ -179,6 +199,7 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
     if (batch->claim != NULL) {
         one = *batch;
         one.n = 0;
+        one.sweep = NULL;
 
         (void) async_batch_run(store, &one, submits, err);
     }
@@ -202,5 +223,9 @@ async_batch_result(async_batch_t *batch, async_rc_t rc)
 
     if (batch->claim != NULL) {
         batch->claim->n = 0;
+    }
+
+    if (batch->sweep != NULL) {
+        batch->sweep->more = false;
     }
 }

@@ -30,10 +30,15 @@ typedef struct {
  *   SUBMITTED         job (whole record but state, seq, queued), payload
  *   STARTED           never given: made by a claim
  *   RELEASED          id, epoch, attempt, due (parked until then; 0 = ready)
- *   INTERRUPTED       id, epoch, attempt: back to the queue, death + 1
+ *   INTERRUPTED       id, epoch, attempt: back to the queue, death + 1, and
+ *                     an attempt more allowed
+ *   ATTEMPT_FAILED    id, epoch, attempt, due, error, detail, status,
+ *                     duration: tried again when due
  *   COMPLETED         id, epoch, attempt, status, response, payload,
  *                     resource, duration
- *   FAILED            the same, error, detail; response.where may be NONE
+ *   FAILED            the same, error, detail; response.where may be NONE.
+ *                     With error START_TIMEOUT: id, epoch; it is one that
+ *                     waits, and past its deadline, else ASYNC_STALE
  *   others            refused until they are built
  */
 typedef struct {
@@ -77,6 +82,8 @@ typedef struct {
                                          over */
     const uint64_t  *skip;
     unsigned         nskip;
+    bool             doubt;           /* the clock jumped: no start deadline
+                                         has passed by it */
 
     async_claim_t   *claims;          /* room for max */
     unsigned         max;
@@ -87,10 +94,23 @@ typedef struct {
                                          max (not the queues') left */
 } async_claim_request_t;
 
+/*
+ * A slice of what retention removes (at most about 1,000 rows or 5 ms).  Not
+ * while the clock is in doubt: what is gone does not come back.
+ */
+typedef struct {
+    uint64_t  epoch;                  /* as in a claim */
+    unsigned  rows;                   /* out: rows removed, about */
+    unsigned  results;                /* out: jobs that lost their payload */
+    unsigned  jobs;                   /* out: jobs that are forgotten */
+    bool      more;                   /* out: the limit left some */
+} async_sweep_t;
+
 typedef struct {
     async_event_t          *events;
     unsigned                n;
     async_claim_request_t  *claim;     /* or NULL */
+    async_sweep_t          *sweep;     /* or NULL */
     int64_t                 now;       /* unix ms */
     int64_t                 wait_ms;   /* for the door; 0 = 2,000 */
 } async_batch_t;
@@ -99,7 +119,7 @@ typedef struct {
 /*
  * ASYNC_OK: committed; look at each event's rc.  ASYNC_BUSY, ASYNC_STORE_FULL,
  * ASYNC_UNAVAILABLE: definite, nothing was written; so is ASYNC_STALE, when
- * the claim is not of the present epoch.  ASYNC_UNKNOWN: the commit itself
+ * claim or sweep are not of the present epoch.  ASYNC_UNKNOWN: the commit itself
  * failed, and this process writes no more.  If not ASYNC_OK every event's rc
  * says the same, except those that were ASYNC_LATE.
  *
@@ -107,13 +127,31 @@ typedef struct {
  * the others of its batch.  A claim runs after the events, moves jobs whose
  * timers are due, and a slice of those whose server answers again, into their
  * queues first, and honours each queue's
- * concurrency, priorities, and FIFO within a priority.
+ * concurrency, priorities, and FIFO within a priority; one that was not
+ * started in time fails instead.  A sweep comes last.
  *
  * The door is rung for others after the commit when something they wait for
  * happened.  Thread: the transaction begins and ends in this call.
  */
 async_rc_t async_store_apply(async_store_t *store, async_batch_t *batch,
     async_error_t *err);
+
+
+/*
+ * Jobs that wait and are past their start deadline, for FAILED events with
+ * START_TIMEOUT: at most max ids, of about 1,000 waiting jobs looked at from
+ * where the last call stopped.  A patrol begins as zeroes.
+ */
+typedef struct {
+    uint8_t  place[32];
+    size_t   len;
+} async_patrol_t;
+
+async_rc_t async_view_overdue(async_view_t *view, async_patrol_t *patrol,
+    int64_t now, async_id_t *ids, unsigned max, unsigned *n);
+/* the event for one of them */
+void async_event_late(async_event_t *event, const async_id_t *id,
+    uint64_t epoch);
 
 
 /* what a location said; put once, found again by its key */
@@ -142,6 +180,18 @@ bool async_store_lock_worker(async_store_t *store, async_error_t *err);
  */
 async_rc_t async_store_recover(async_store_t *store, uint64_t epoch,
     int64_t now, unsigned max, bool *left, async_error_t *err);
+
+
+/*
+ * The clock was set back by -jump ms (or was it, while no worker looked:
+ * ASYNC_REWIND_UNKNOWN).  Waits between attempts and of parked jobs were
+ * counted by the old one and are put right; a time that a client asked for is
+ * left as it is.  *moved: how many jobs.
+ */
+#define ASYNC_REWIND_UNKNOWN  INT64_MAX
+
+async_rc_t async_store_rewind(async_store_t *store, uint64_t epoch,
+    int64_t now, int64_t jump, unsigned *moved, async_error_t *err);
 
 
 #endif /* ASYNC_APPLY_H */

@@ -60,12 +60,14 @@ static const char *const  async_check_kinds[] = {
 void
 async_check_message(async_checker_t *ck, const async_job_t *job)
 {
-    async_check_head(ck, job, ASYNC_PAYLOAD_REQUEST, true);
+    async_check_head(ck, job, ASYNC_PAYLOAD_REQUEST,
+                     async_job_keeps_request(job));
     async_check_head(ck, job, ASYNC_PAYLOAD_CAPTURE, false);
     async_check_body(ck, job, ASYNC_PAYLOAD_REQUEST_BODY, &job->request);
 
     async_check_head(ck, job, ASYNC_PAYLOAD_RESPONSE,
-                     job->result_status != 0);
+                     job->result_status != 0
+                     && !(job->flags & ASYNC_JOB_SWEPT));
     async_check_body(ck, job, ASYNC_PAYLOAD_RESPONSE_BODY, &job->response);
 }
 
@@ -425,17 +427,16 @@ async_check_spool(async_checker_t *ck)
 static bool
 async_check_named(async_checker_t *ck, const char *name)
 {
-    async_id_t   id;
-    async_rc_t   rc;
-    async_job_t  job;
+    async_rc_t           rc;
+    async_job_t          job;
+    async_spool_name_t   file;
+    const async_body_t  *body;
 
-    if (strlen(name) != ASYNC_ID_TEXT + 4
-        || !async_id_parse(&id, name, ASYNC_ID_TEXT))
-    {
+    if (!async_spool_name(name, &file) || file.tmp) {
         return false;
     }
 
-    rc = async_check_job(ck, ck->txn, &id, &job);
+    rc = async_check_job(ck, ck->txn, &file.id, &job);
 
     /* what a damaged record named, nobody may take for left over */
 
@@ -443,11 +444,8 @@ async_check_named(async_checker_t *ck, const char *name)
         return true;
     }
 
-    name += ASYNC_ID_TEXT;
+    body = file.kind == ASYNC_PAYLOAD_REQUEST_BODY ? &job.request
+                                                   : &job.response;
 
-    return rc == ASYNC_OK
-           && ((strcmp(name, ".req") == 0
-                && job.request.where == ASYNC_BODY_SPOOL)
-               || (strcmp(name, ".res") == 0
-                   && job.response.where == ASYNC_BODY_SPOOL));
+    return rc == ASYNC_OK && body->where == ASYNC_BODY_SPOOL;
 }

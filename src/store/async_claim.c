@@ -44,8 +44,9 @@ static bool async_claim_skipped(const async_claim_request_t *request,
     uint64_t server);
 static void async_claim_park(async_claimer_t *claimer,
     const async_job_t *job);
+static bool async_claim_late(async_work_t *work, async_job_t *job);
 static async_rc_t async_claim_start(async_claimer_t *claimer,
-    async_job_t *job);
+    async_job_t *job, const async_policy_t *policy);
 static void async_claim_aside(async_work_t *work, async_db_t db,
     const MDB_val *row);
 static bool async_claim_room(async_work_t *work, const async_key_t *queue);
@@ -429,10 +430,11 @@ async_claim_name(const async_key_t *queue)
 static bool
 async_claim_job(async_claimer_t *claimer, const MDB_val *row, bool *claimed)
 {
-    uint8_t      buf[ASYNC_JOB_MAX];
-    async_id_t   id;
-    async_job_t  job;
-    async_key_t  key;
+    uint8_t         buf[ASYNC_JOB_MAX];
+    async_id_t      id;
+    async_job_t     job;
+    async_key_t     key;
+    async_policy_t  policy;
 
     async_key_id(row, &id);
 
@@ -446,14 +448,32 @@ async_claim_job(async_claimer_t *claimer, const MDB_val *row, bool *claimed)
         return false;
     }
 
+    async_work_policy(claimer->work, job.policy, &policy);
+
+    if (!claimer->request->doubt
+        && async_policy_overdue(&policy, &job, claimer->work->now)) {
+        return async_claim_late(claimer->work, &job);
+    }
+
     if (async_claim_skipped(claimer->request, job.server)) {
         async_claim_park(claimer, &job);
         return true;
     }
 
-    *claimed = async_claim_start(claimer, &job) == ASYNC_OK;
+    *claimed = async_claim_start(claimer, &job, &policy) == ASYNC_OK;
 
     return *claimed;
+}
+
+
+static bool
+async_claim_late(async_work_t *work, async_job_t *job)
+{
+    async_event_t  event;
+
+    async_event_late(&event, &job->id, work->epoch);
+
+    return async_event_move(work, &event, job) == ASYNC_OK;
 }
 
 
@@ -499,7 +519,8 @@ async_claim_park(async_claimer_t *claimer, const async_job_t *job)
 
 
 static async_rc_t
-async_claim_start(async_claimer_t *claimer, async_job_t *job)
+async_claim_start(async_claimer_t *claimer, async_job_t *job,
+    const async_policy_t *policy)
 {
     size_t          len;
     async_rc_t      rc;
@@ -521,7 +542,7 @@ async_claim_start(async_claimer_t *claimer, async_job_t *job)
 
     claim = &claimer->request->claims[claimer->request->n++];
 
-    async_work_policy(claimer->work, job->policy, &claim->policy);
+    claim->policy = *policy;
 
     len = async_job_encode(job, claim->buf, sizeof(claim->buf));
 

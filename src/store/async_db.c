@@ -183,6 +183,11 @@ async_key_place(async_key_t *key, const async_job_t *job, uint64_t number)
         return;
 
     default:
+        if (job->flags & ASYNC_JOB_SWEPT) {
+            async_key_timer(key, ASYNC_TIMER_FORGET, job->due, &job->id);
+            return;
+        }
+
         async_key_timer(key, ASYNC_TIMER_EXPIRE, job->expires, &job->id);
         return;
     }

@@ -76,7 +76,8 @@ typedef enum {                       /* on disk, part of the key */
     ASYNC_TIMER_AWAY   = 0,          /* parked until its server answers */
     ASYNC_TIMER_DUE    = 1,          /* scheduled, retrying, or parked for a
                                         time */
-    ASYNC_TIMER_EXPIRE = 2           /* result past its retention */
+    ASYNC_TIMER_EXPIRE = 2,          /* final: until the result is dropped */
+    ASYNC_TIMER_FORGET = 3           /* swept: until all of it is */
 } async_timer_t;
 
 #define ASYNC_POLICY_OF_LOCATION  1  /* first byte of a key of policy */

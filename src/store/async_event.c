@@ -20,10 +20,11 @@ static size_t async_event_need(const async_event_t *event);
 static uint64_t async_event_file(const async_body_t *body);
 static size_t async_event_stored(size_t len);
 static async_rc_t async_event_check(const async_event_t *event);
-static async_rc_t async_event_fence(const async_work_t *work,
+static async_rc_t async_event_fence(async_work_t *work,
     const async_event_t *event, const async_job_t *job);
 static void async_event_change(async_work_t *work, const async_event_t *event,
     async_job_t *job);
+static void async_event_clear(async_job_t *job);
 static void async_event_end(async_work_t *work, const async_event_t *event,
     async_job_t *job);
 static size_t async_event_trail(const async_event_t *event,
@@ -33,6 +34,10 @@ static void async_event_log(async_work_t *work, const async_job_t *job,
 static void async_event_payload(async_work_t *work,
     const async_event_t *event);
 static void async_event_spooled(async_work_t *work, const async_body_t *body);
+static async_rc_t async_event_waits(async_work_t *work,
+    const async_job_t *job);
+static void async_event_release(async_work_t *work,
+    const async_job_t *before, const async_job_t *job);
 static bool async_event_quiet(const async_event_t *event,
     const async_job_t *before);
 
@@ -281,6 +286,11 @@ async_event_check(const async_event_t *event)
     case ASYNC_EVENT_INTERRUPTED:
         return ASYNC_OK;
 
+    case ASYNC_EVENT_ATTEMPT_FAILED:
+        return event->error > ASYNC_JOB_ERROR_NONE
+               && event->error < ASYNC_JOB_ERROR_MAX && event->due > 0
+               ? ASYNC_OK : ASYNC_INVALID;
+
     case ASYNC_EVENT_COMPLETED:
     case ASYNC_EVENT_FAILED:
         return event->error < ASYNC_JOB_ERROR_MAX
@@ -299,9 +309,14 @@ async_event_check(const async_event_t *event)
  */
 
 static async_rc_t
-async_event_fence(const async_work_t *work, const async_event_t *event,
+async_event_fence(async_work_t *work, const async_event_t *event,
     const async_job_t *job)
 {
+    if (event->error == ASYNC_JOB_ERROR_START_TIMEOUT) {
+        return event->epoch == work->epoch ? async_event_waits(work, job)
+                                           : ASYNC_STALE;
+    }
+
     if (event->epoch != work->epoch || event->epoch != job->epoch
         || event->attempt != job->attempt)
     {
@@ -313,6 +328,24 @@ async_event_fence(const async_work_t *work, const async_event_t *event,
     }
 
     return job->state == ASYNC_STATE_PROCESSING ? ASYNC_OK : ASYNC_STALE;
+}
+
+
+/* who found a job late may be late himself: it has been claimed meanwhile */
+
+static async_rc_t
+async_event_waits(async_work_t *work, const async_job_t *job)
+{
+    async_policy_t  policy;
+
+    if (async_state_final(job->state)) {
+        return ASYNC_REFUSED;
+    }
+
+    async_work_policy(work, job->policy, &policy);
+
+    return async_policy_overdue(&policy, job, work->now) ? ASYNC_OK
+                                                         : ASYNC_STALE;
 }
 
 
@@ -366,6 +399,7 @@ async_event_move(async_work_t *work, const async_event_t *event,
     async_place_move(work, &before, job);
     async_event_payload(work, event);
     async_event_spooled(work, &event->response);
+    async_event_release(work, &before, job);
 
     async_place_count(tally, before.state, -1);
     async_place_count(tally, job->state, 1);
@@ -395,6 +429,8 @@ async_event_change(async_work_t *work, const async_event_t *event,
         job->attempt++;
         job->started = work->now;
         job->percent = ASYNC_NO_PERCENT;
+        job->due = 0;
+        async_event_clear(job);
         memset(&job->message, 0, sizeof(async_str_t));
         break;
 
@@ -411,6 +447,13 @@ async_event_change(async_work_t *work, const async_event_t *event,
 
     case ASYNC_EVENT_INTERRUPTED:
         job->deaths++;
+        job->attempts_max++;
+        break;
+
+    case ASYNC_EVENT_ATTEMPT_FAILED:
+        job->error = event->error;
+        job->detail = event->detail;
+        job->due = event->due;
         break;
 
     case ASYNC_EVENT_DUE:
@@ -419,8 +462,10 @@ async_event_change(async_work_t *work, const async_event_t *event,
 
         } else {
             job->queued = work->now;
+            async_event_clear(job);
         }
 
+        job->due = 0;
         break;
 
     case ASYNC_EVENT_COMPLETED:
@@ -434,12 +479,22 @@ async_event_change(async_work_t *work, const async_event_t *event,
 }
 
 
+/* what the attempt before had to say is in the history */
+
+static void
+async_event_clear(async_job_t *job)
+{
+    job->error = ASYNC_JOB_ERROR_NONE;
+    memset(&job->detail, 0, sizeof(async_str_t));
+}
+
+
 static void
 async_event_end(async_work_t *work, const async_event_t *event,
     async_job_t *job)
 {
     bool            completed;
-    uint64_t        kept;
+    uint64_t        kept, known;
     async_policy_t  policy;
 
     completed = event->type == ASYNC_EVENT_COMPLETED;
@@ -447,9 +502,11 @@ async_event_end(async_work_t *work, const async_event_t *event,
     async_work_policy(work, job->policy, &policy);
 
     kept = completed ? policy.retain_result : policy.retain_failed;
+    known = policy.retain_history > kept ? policy.retain_history : kept;
 
     job->finished = work->now;
     job->expires = work->now + (int64_t) kept;
+    job->due = work->now + (int64_t) known;
     job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
     job->error = completed ? ASYNC_JOB_ERROR_NONE : event->error;
     job->response = event->response;
@@ -460,6 +517,10 @@ async_event_end(async_work_t *work, const async_event_t *event,
                          ? event->status : 0;
     job->resource = event->resource;
     job->detail = event->detail;
+
+    if (!async_job_keeps_request(job)) {
+        memset(&job->request, 0, sizeof(async_body_t));
+    }
 }
 
 
@@ -512,6 +573,18 @@ async_event_payload(async_work_t *work, const async_event_t *event)
                       event->payload.head);
     async_work_chunks(work, &event->id, ASYNC_PAYLOAD_RESPONSE_BODY,
                       event->payload.body);
+}
+
+
+
+static void
+async_event_release(async_work_t *work, const async_job_t *before,
+    const async_job_t *job)
+{
+    if (!async_job_keeps_request(job)) {
+        (void) async_work_drop(work, before, ASYNC_PAYLOAD_REQUEST,
+                               ASYNC_PAYLOAD_REQUEST_BODY);
+    }
 }
 
 

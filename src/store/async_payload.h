@@ -42,6 +42,15 @@ async_rc_t async_view_body(async_view_t *view, const async_id_t *id,
 bool async_spool_path(const async_store_t *store, const async_id_t *id,
     async_payload_kind_t kind, char *buf, size_t cap);
 
+/* what a file's name in spool/ says; false if it is not named as ours */
+typedef struct {
+    async_id_t            id;
+    async_payload_kind_t  kind;
+    bool                  tmp;         /* in the making, or left behind */
+} async_spool_name_t;
+
+bool async_spool_name(const char *name, async_spool_name_t *file);
+
 /*
  * A spool file in the making: "<final name>.tmp", 0600, append only.  All of
  * it may block on the disk: never call it from an event loop.

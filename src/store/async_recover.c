@@ -11,12 +11,19 @@
 #include "async_work.h"
 
 
-#define ASYNC_DEATHS_MAX  3
+#define ASYNC_DEATHS_MAX   3
+#define ASYNC_REWIND_ROWS    10000   /* once in the life of a clock */
+#define ASYNC_REWIND_PARKED  60000   /* ms, nobody parks for longer */
 
 
 static void async_recover_rows(async_work_t *work, unsigned max,
     bool *left);
 static bool async_recover_job(async_work_t *work, const async_key_t *row);
+static unsigned async_rewind_rows(async_work_t *work, int64_t jump);
+static bool async_rewind_job(async_work_t *work, const async_key_t *row,
+    int64_t jump);
+static int64_t async_rewind_due(const async_work_t *work,
+    const async_job_t *job, int64_t jump);
 
 
 bool
@@ -195,4 +202,131 @@ async_recover_job(async_work_t *work, const async_key_t *row)
     }
 
     return async_event_move(work, &event, &job) == ASYNC_OK;
+}
+
+
+/* --- a clock that was set back --- */
+
+async_rc_t
+async_store_rewind(async_store_t *store, uint64_t epoch, int64_t now,
+    int64_t jump, unsigned *moved, async_error_t *err)
+{
+    async_rc_t    rc;
+    async_work_t  work;
+
+    *moved = 0;
+
+    rc = async_work_begin(&work, store, now, ASYNC_DOOR_WAIT, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    if (epoch != work.epoch) {
+        async_work_abort(&work);
+        async_error_set(err, "another worker took over");
+        return ASYNC_STALE;
+    }
+
+    *moved = async_rewind_rows(&work, jump);
+
+    return async_work_commit(&work, err);
+}
+
+
+/* rows move towards now, and so never before the place that is looked at */
+
+static unsigned
+async_rewind_rows(async_work_t *work, int64_t jump)
+{
+    size_t       i;
+    MDB_val      row;
+    unsigned     moved;
+    async_key_t  key;
+
+    moved = 0;
+    async_key_timer(&key, ASYNC_TIMER_DUE, work->now + 1,
+                    &(async_id_t) { { 0 } });
+
+    while (moved < ASYNC_REWIND_ROWS && async_work_seek(work, &key, &row)
+           && row.mv_size == key.len
+           && *(uint8_t *) row.mv_data == ASYNC_TIMER_DUE)
+    {
+        memcpy(key.bytes, row.mv_data, key.len);
+        moved += async_rewind_job(work, &key, jump) ? 1 : 0;
+
+        /* the key after it */
+
+        for (i = key.len; i-- > 0 && ++key.bytes[i] == 0; /* void */) {
+            /* void */
+        }
+    }
+
+    return moved;
+}
+
+
+static bool
+async_rewind_job(async_work_t *work, const async_key_t *row, int64_t jump)
+{
+    size_t       len;
+    MDB_val      k;
+    uint8_t      buf[ASYNC_JOB_MAX], new[ASYNC_JOB_MAX];
+    async_id_t   id;
+    async_job_t  job, before;
+    async_key_t  key;
+
+    k.mv_size = row->len;
+    k.mv_data = (void *) row->bytes;
+
+    async_key_id(&k, &id);
+
+    if (async_work_job(work, &id, &job, buf) != ASYNC_OK
+        || job.state == ASYNC_STATE_SCHEDULED)
+    {
+        return false;
+    }
+
+    before = job;
+    job.due = async_rewind_due(work, &job, jump);
+
+    if (job.due >= before.due) {
+        return false;
+    }
+
+    len = async_job_encode(&job, new, sizeof(new));
+
+    async_key_job(&key, &id);
+    async_work_put(work, &key, new, len);
+    async_place_move(work, &before, &job);
+
+    return true;
+}
+
+
+static int64_t
+async_rewind_due(const async_work_t *work, const async_job_t *job,
+    int64_t jump)
+{
+    int64_t  due;
+
+    if (jump != ASYNC_REWIND_UNKNOWN) {
+        due = job->due + jump;
+
+    } else if (job->started > work->now) {
+
+        /* it waits for what it waited for when it was started */
+
+        due = work->now + job->due - job->started;
+
+    } else if (job->state == ASYNC_STATE_QUEUED
+               && job->due > work->now + ASYNC_REWIND_PARKED)
+    {
+        due = work->now;
+
+    } else {
+        return job->due;
+    }
+
+    return due > work->now ? due : work->now + 1;
 }

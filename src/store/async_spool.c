@@ -49,6 +49,34 @@ async_spool_path(const async_store_t *store, const async_id_t *id,
 }
 
 
+bool
+async_spool_name(const char *name, async_spool_name_t *file)
+{
+    if (strlen(name) < ASYNC_ID_TEXT + 4
+        || !async_id_parse(&file->id, name, ASYNC_ID_TEXT))
+    {
+        return false;
+    }
+
+    name += ASYNC_ID_TEXT;
+
+    if (memcmp(name, ".req", 4) == 0) {
+        file->kind = ASYNC_PAYLOAD_REQUEST_BODY;
+
+    } else if (memcmp(name, ".res", 4) == 0) {
+        file->kind = ASYNC_PAYLOAD_RESPONSE_BODY;
+
+    } else {
+        return false;
+    }
+
+    name += 4;
+    file->tmp = strcmp(name, ASYNC_SPOOL_TMP) == 0;
+
+    return file->tmp || *name == '\0';
+}
+
+
 async_rc_t
 async_spool_create(async_spool_t *spool, async_store_t *store,
     const async_id_t *id, async_payload_kind_t kind, async_error_t *err)

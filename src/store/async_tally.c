@@ -219,7 +219,7 @@ async_tally_walk(async_work_t *work, async_db_t db)
         /* those that wait for the sweeper are final, and come last */
 
         if (db == ASYNC_DB_TIMERS
-            && *(uint8_t *) k.mv_data == ASYNC_TIMER_EXPIRE)
+            && *(uint8_t *) k.mv_data >= ASYNC_TIMER_EXPIRE)
         {
             rc = MDB_NOTFOUND;
             break;

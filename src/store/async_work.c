@@ -191,6 +191,8 @@ async_work_commit(async_work_t *work, async_error_t *err)
         async_bell_ring(store);
     }
 
+    async_work_gone_end(work, result == ASYNC_OK);
+
     return result;
 }
 
@@ -230,6 +232,7 @@ async_work_abort(async_work_t *work)
 {
     mdb_txn_abort(work->txn);
     async_door_unlock(&work->store->door);
+    async_work_gone_end(work, false);
 }
 
 
@@ -526,24 +529,15 @@ void
 async_work_policy(async_work_t *work, const uint8_t *policy_key,
     async_policy_t *policy)
 {
-    MDB_val                      v;
-    async_key_t                  key;
-    static const async_policy_t  defaults = {
-        .timeout = 15 * 60 * 1000,
-        .result_max = 1ull << 30,
-        .retain_result = 24ull * 3600 * 1000,
-        .retain_failed = 7 * 24ull * 3600 * 1000,
-        .retain_history = 30 * 24ull * 3600 * 1000,
-        .attempts = 5,
-        .retry_after = 5
-    };
+    MDB_val      v;
+    async_key_t  key;
 
     async_key_policy(&key, policy_key);
 
     if (async_work_get(work, &key, &v) != ASYNC_OK
         || async_policy_decode(policy, v.mv_data, v.mv_size) != ASYNC_OK)
     {
-        *policy = defaults;
+        async_policy_defaults(policy);
     }
 }
 

@@ -13,6 +13,12 @@
 #include "async_db.h"
 
 
+/* a spool file that no job names once the transaction is committed */
+typedef struct {
+    async_id_t            id;
+    async_payload_kind_t  kind;
+} async_gone_t;
+
 typedef struct {
     async_store_t  *store;
     MDB_txn        *txn;
@@ -23,6 +29,8 @@ typedef struct {
     uint64_t        spooled;         /* bytes in spool/, accounted */
     bool            spooled_changed;
     unsigned        ntallies;        /* used of store->tallies */
+    async_gone_t   *gone;
+    unsigned        ngone;
     bool            recount;         /* the figures are wrong somewhere */
     bool            recounting;
     bool            changed;         /* there is something to commit */
@@ -106,6 +114,19 @@ void async_place_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after);
 /* a job in this state more, or (by < 0) less */
 void async_place_count(async_tally_t *tally, uint8_t state, int by);
+
+/* --- async_sweep.c --- */
+
+void async_sweep_run(async_work_t *work, async_sweep_t *sweep);
+/* deletes what is stored of a job's messages, kinds from..to, its files too;
+   how many rows that were.  The job's record is the caller's */
+unsigned async_work_drop(async_work_t *work, const async_job_t *job,
+    async_payload_kind_t from, async_payload_kind_t to);
+/* a body that its job no longer names: its file goes after the commit */
+void async_work_gone(async_work_t *work, const async_id_t *id,
+    async_payload_kind_t kind, const async_body_t *body);
+/* the end of that list: the files too go if it was committed */
+void async_work_gone_end(async_work_t *work, bool committed);
 
 /* --- async_claim.c --- */
 

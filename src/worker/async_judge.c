@@ -12,11 +12,15 @@ static void async_judge_complete(async_verdict_t *v,
     const async_outcome_t *o);
 static void async_judge_unanswered(async_verdict_t *v,
     const async_outcome_t *o);
+static void async_judge_timeout(async_verdict_t *v,
+    const async_outcome_t *o);
 static void async_judge_unmarked(async_verdict_t *v,
     const async_outcome_t *o);
 static void async_judge_broken(async_verdict_t *v, const async_outcome_t *o);
 static void async_judge_stopped(async_verdict_t *v,
     const async_outcome_t *o);
+static void async_judge_retry(async_verdict_t *v, const async_outcome_t *o,
+    bool sent, bool wanted);
 static void async_judge_again(async_verdict_t *v, const async_outcome_t *o,
     const char *detail);
 static void async_judge_failed(async_verdict_t *v, async_job_error_t error,
@@ -49,8 +53,7 @@ async_judge(async_verdict_t *verdict, const async_outcome_t *outcome)
             return;
         }
 
-        async_judge_failed(verdict, ASYNC_JOB_ERROR_TIMEOUT,
-                           "The backend took too long.");
+        async_judge_timeout(verdict, outcome);
         return;
 
     case ASYNC_END_TOO_LARGE:
@@ -108,6 +111,9 @@ async_judge_complete(async_verdict_t *v, const async_outcome_t *o)
     v->error = ASYNC_JOB_ERROR_BACKEND_STATUS;
     snprintf(v->detail, sizeof(v->detail),
              "The backend answered with status %u.", o->status);
+
+    async_judge_retry(v, o, o->facts.sent,
+                      async_policy_retries(o->policy, o->status));
 }
 
 
@@ -121,9 +127,10 @@ async_judge_unanswered(async_verdict_t *v, const async_outcome_t *o)
         return;
     }
 
-    if (o->status == 504 && o->elapsed + ASYNC_JUDGE_SLACK >= o->timeout) {
-        async_judge_failed(v, ASYNC_JOB_ERROR_TIMEOUT,
-                           "The backend took too long.");
+    if (o->status == 504
+        && o->elapsed + ASYNC_JUDGE_SLACK >= o->policy->timeout)
+    {
+        async_judge_timeout(v, o);
         return;
     }
 
@@ -131,11 +138,43 @@ async_judge_unanswered(async_verdict_t *v, const async_outcome_t *o)
         async_judge_failed(v, ASYNC_JOB_ERROR_OUTCOME_UNKNOWN,
                            "The backend got the request but gave no "
                            "complete answer.");
-        return;
+
+    } else {
+        async_judge_failed(v, ASYNC_JOB_ERROR_BACKEND_UNREACHABLE,
+                           "The backend could not be reached.");
     }
 
-    async_judge_failed(v, ASYNC_JOB_ERROR_BACKEND_UNREACHABLE,
-                       "The backend could not be reached.");
+    async_judge_retry(v, o, o->facts.sent,
+                      o->policy->retry_on & ASYNC_RETRY_ERROR);
+}
+
+
+static void
+async_judge_timeout(async_verdict_t *v, const async_outcome_t *o)
+{
+    async_judge_failed(v, ASYNC_JOB_ERROR_TIMEOUT,
+                       "The backend took too long.");
+
+    /* what nginx's own word does not deny may have been sent */
+
+    async_judge_retry(v, o, !o->end_line || o->facts.sent,
+                      o->policy->retry_on & ASYNC_RETRY_TIMEOUT);
+}
+
+
+/*
+ * As with proxy_next_upstream: a failure that is wanted again is tried again,
+ * unless the request has been sent and must not be sent twice.
+ */
+
+static void
+async_judge_retry(async_verdict_t *v, const async_outcome_t *o, bool sent,
+    bool wanted)
+{
+    if (wanted && !o->last && (o->repeatable || !sent)) {
+        v->event = ASYNC_EVENT_ATTEMPT_FAILED;
+        v->keep = false;
+    }
 }
 
 

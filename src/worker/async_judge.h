@@ -11,6 +11,7 @@
 
 #include "async_facts.h"
 #include "async_job.h"
+#include "async_policy.h"
 
 
 #define ASYNC_JUDGE_DETAIL  96
@@ -34,12 +35,14 @@ typedef struct {
     async_end_t    end;
     bool           sent;        /* request bytes may have been read by nginx */
     bool           repeatable;
+    bool           last;        /* no attempt is left after this one */
     uint32_t       deaths;      /* attempts of the job that were cut before */
     bool           end_line;    /* the response head had Async-Replay-End */
     unsigned       status;      /* of the response head, 0 = none arrived */
     async_facts_t  facts;       /* if end_line */
     uint64_t       elapsed;     /* ms since nginx may have begun */
-    uint64_t       timeout;     /* ms, the policy's */
+
+    const async_policy_t  *policy;
 } async_outcome_t;
 
 

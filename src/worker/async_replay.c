@@ -83,7 +83,8 @@ async_replay_init(async_replay_t *r, const async_replay_env_t *env,
     r->repeatable = (job->flags & ASYNC_JOB_REPEATABLE) != 0;
     r->head_only = job->method.len == 4
                    && memcmp(job->method.data, "HEAD", 4) == 0;
-    r->timeout = claim->policy.timeout;
+    r->last = job->attempt >= job->attempts_max;
+    r->policy = claim->policy;
     r->waited = job->started > job->queued ? job->started - job->queued : 0;
     r->body = job->request;
     r->body_fd = -1;
@@ -407,8 +408,8 @@ async_replay_deadline(const async_replay_t *replay)
         return replay->waiting + look;
     }
 
-    return replay->timeout < (uint64_t) INT64_MAX / 2
-           ? replay->taken + (int64_t) replay->timeout : INT64_MAX;
+    return replay->policy.timeout < (uint64_t) INT64_MAX / 2
+           ? replay->taken + (int64_t) replay->policy.timeout : INT64_MAX;
 }
 
 
@@ -457,12 +458,13 @@ async_replay_judge(async_replay_t *r, async_end_t end, bool sent, int64_t now)
     outcome.end = end;
     outcome.sent = sent;
     outcome.repeatable = r->repeatable;
+    outcome.last = r->last;
     outcome.deaths = r->deaths;
     outcome.status = r->response.ended ? r->response.status : 0;
     outcome.end_line = r->response.ended && r->response.end_line;
     outcome.facts = r->response.facts;
     outcome.elapsed = (uint64_t) (now - r->waiting);
-    outcome.timeout = r->timeout;
+    outcome.policy = &r->policy;
 
     async_judge(&r->verdict, &outcome);
 }
@@ -486,7 +488,10 @@ async_replay_event(async_replay_t *r, int64_t now)
     event->detail.len = strlen(r->verdict.detail);
     event->by = (async_str_t) async_str("worker");
 
-    if (r->verdict.keep) {
+    /* the history tells the backend's status, kept or not */
+
+    if (r->verdict.keep || r->verdict.error == ASYNC_JOB_ERROR_BACKEND_STATUS)
+    {
         event->status = (uint16_t) r->response.status;
     }
 }

@@ -31,8 +31,9 @@ typedef struct {
     uint32_t                   attempt;
     uint32_t                   deaths;
     bool                       repeatable;
+    bool                       last;           /* of the attempts allowed */
     bool                       head_only;      /* method HEAD */
-    uint64_t                   timeout;        /* ms */
+    async_policy_t             policy;
     int64_t                    waited;         /* ms in the queue */
     char                       queue[ASYNC_QUEUE_MAX + 1];
     async_body_t               body;

@@ -1,3 +1,4 @@
+#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -104,6 +105,7 @@ async_response_status(async_response_t *r, const char *line, size_t len)
     r->lines_len = 0;
     r->kept = 0;
     r->end_line = false;
+    r->again[0] = '\0';
 
     for (n = 0; p && n < 3 && ++p < end && *p >= '0' && *p <= '9'; n++) {
         r->status = r->status * 10 + (unsigned) (*p - '0');
@@ -132,6 +134,13 @@ async_response_header(async_response_t *r, const char *line, size_t len)
         r->kept = r->lines_len;
         async_facts_parse(&r->facts, value.data, value.len);
         return true;
+    }
+
+    if (async_response_is(name, "Retry-After") && !r->end_line
+        && value.len < sizeof(r->again))
+    {
+        memcpy(r->again, value.data, value.len);
+        r->again[value.len] = '\0';
     }
 
     if (async_response_drops(name)) {
@@ -239,6 +248,34 @@ async_response_keep(async_response_t *r, async_str_t name, async_str_t value)
     *p = '\n';
 
     return true;
+}
+
+
+int64_t
+async_response_retry_after(const async_response_t *r, int64_t now)
+{
+    size_t   digits;
+    time_t   date;
+    int64_t  wait;
+
+    digits = strspn(r->again, "0123456789");
+
+    if (digits > 0 && r->again[digits] == '\0') {
+
+        /* more is cut by the policy anyway */
+
+        return digits < 10 ? atoll(r->again) * 1000 : INT64_MAX;
+    }
+
+    date = r->again[0] != '\0' ? curl_getdate(r->again, NULL) : -1;
+
+    if (date == -1) {
+        return -1;
+    }
+
+    wait = (int64_t) date * 1000 - now;
+
+    return wait > 0 ? wait : 0;
 }
 
 

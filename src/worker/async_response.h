@@ -13,6 +13,8 @@
 
 #define ASYNC_RESPONSE_HEAD_MAX      (64 * 1024)  /* bytes of header lines */
 #define ASYNC_RESPONSE_RESOURCE_MAX  1024         /* bytes of a Location */
+#define ASYNC_RESPONSE_AGAIN_MAX     40           /* of a Retry-After: a date
+                                                     has 29 */
 
 
 typedef enum {
@@ -48,6 +50,9 @@ typedef struct {
     async_spool_t            spool;      /* once it is larger */
 
     uint8_t                 *head;       /* made by async_response_finish */
+    char                     again[ASYNC_RESPONSE_AGAIN_MAX];
+                                         /* Retry-After, "" = none; outlives
+                                            async_response_clean */
 } async_response_t;
 
 
@@ -69,6 +74,11 @@ bool async_response_body(async_response_t *r, const void *data, size_t len);
  */
 bool async_response_finish(async_response_t *r, async_payload_t *payload,
     async_body_t *body, async_str_t *resource);
+/*
+ * What the backend's Retry-After asks for (RFC 9110, section 10.2.3): ms from
+ * now, which is unix ms, or -1 if it says nothing that can be understood.
+ */
+int64_t async_response_retry_after(const async_response_t *r, int64_t now);
 /* frees memory and an unfinished spool file */
 void async_response_clean(async_response_t *r);
 

@@ -4,6 +4,7 @@
  */
 
 #include <string.h>
+#include <sys/random.h>
 
 #include "async_log.h"
 #include "async_loop.h"
@@ -18,6 +19,7 @@
 
 static void async_settle_nginx(async_loop_t *w, async_replay_t *r,
     int64_t now);
+static int64_t async_settle_backoff(const async_replay_t *r, int64_t wall);
 static int64_t async_settle_away(async_loop_t *w, const async_replay_t *r,
     int64_t now);
 static async_rc_t async_settle_apply(async_loop_t *w,
@@ -50,9 +52,10 @@ async_settle_add(async_loop_t *w, async_replay_t *r, int64_t now)
 static void
 async_settle_nginx(async_loop_t *w, async_replay_t *r, int64_t now)
 {
-    int64_t  until;
+    int64_t  until, wall;
 
     until = now + ASYNC_SETTLE_PAUSE;
+    wall = async_loop_clock(CLOCK_REALTIME);
 
     switch (r->verdict.nginx) {
 
@@ -78,8 +81,29 @@ async_settle_nginx(async_loop_t *w, async_replay_t *r, int64_t now)
 
     if (r->event.type == ASYNC_EVENT_RELEASED && w->phase != ASYNC_LOOP_STOPS)
     {
-        r->event.due = async_loop_clock(CLOCK_REALTIME) + until - now;
+        r->event.due = wall + until - now;
     }
+
+    if (r->event.type == ASYNC_EVENT_ATTEMPT_FAILED) {
+        r->event.due = wall + async_settle_backoff(r, wall);
+    }
+}
+
+
+static int64_t
+async_settle_backoff(const async_replay_t *r, int64_t wall)
+{
+    uint64_t  random;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK)
+        != (ssize_t) sizeof(random))
+    {
+        random = (uint64_t) wall * 0x9e3779b97f4a7c15ull;
+    }
+
+    return async_policy_wait(&r->policy, r->attempt,
+                             async_response_retry_after(&r->response, wall),
+                             random);
 }
 
 

@@ -6,11 +6,20 @@
 #include "async_policy.h"
 
 
-/* 15m, 1g, 24h, 7d, 30d, 5 attempts, 5 s */
+/* 15m, 1g, 24h, 7d, 30d, 5 attempts, 5 s: of before there were tags */
 
-static const char  policy[] =
+static const char  bare[] =
     "414a06013c000000d1a6e133a0bb0d00000000000000004000000000005c2605"
     "0000000000840c240000000000c87e9a000000000500000005000000";
+
+/* and 10s:2m, 24h, error, timeout, 408, 429, 500, 502, 503, 504 */
+
+static const char  policy[] =
+    "414a060193000000712765c1a0bb0d00000000000000004000000000005c2605"
+    "0000000000840c240000000000c87e9a00000000050000000500000001000800"
+    "00001027000000000000020008000000c0d4010000000000030008000000005c"
+    "2605000000000400080000000300000000000000050019000000000100200000"
+    "000000000000d0010000000000000000000000";
 
 /* "default", 8 at once, 100,000 waiting, loaded 2026-11-22T10:00:00Z */
 
@@ -38,6 +47,13 @@ the_golden_policy(void **state)
     assert_int_equal(p.retain_history, 2592000000);
     assert_int_equal(p.attempts, 5);
     assert_int_equal(p.retry_after, 5);
+    assert_int_equal(p.backoff_min, 10000);
+    assert_int_equal(p.backoff_max, 120000);
+    assert_int_equal(p.start_timeout, 86400000);
+    assert_int_equal(p.retry_on, ASYNC_RETRY_ERROR|ASYNC_RETRY_TIMEOUT);
+    assert_true(async_policy_retries(&p, 408));
+    assert_true(async_policy_retries(&p, 504));
+    assert_false(async_policy_retries(&p, 501));
 
     assert_int_equal(async_policy_encode(&p, buf, len - 1), 0);
     assert_int_equal(async_policy_encode(&p, buf, sizeof(buf)), len);
@@ -50,6 +66,143 @@ the_golden_policy(void **state)
     async_golden_seal(bytes, len);
     assert_int_equal(async_policy_decode(&p, bytes, len), ASYNC_CORRUPT);
     free(bytes);
+}
+
+
+static void
+a_policy_without_tags_has_the_defaults(void **state)
+{
+    size_t           len;
+    uint8_t         *bytes;
+    async_policy_t   p, defaults;
+
+    (void) state;
+
+    bytes = async_golden_bytes(bare, &len);
+    assert_int_equal(async_policy_decode(&p, bytes, len), ASYNC_OK);
+    free(bytes);
+
+    async_policy_defaults(&defaults);
+    assert_memory_equal(&p, &defaults, sizeof(p));
+}
+
+
+static void
+statuses_from_400_to_599_can_be_tried_again(void **state)
+{
+    unsigned        status, n;
+    async_policy_t  p;
+
+    (void) state;
+
+    async_policy_defaults(&p);
+
+    for (status = 0, n = 0; status < 1000; status++) {
+        n += async_policy_retries(&p, status) ? 1 : 0;
+    }
+
+    assert_int_equal(n, 6);
+
+    for (status = 400; status <= 599; status++) {
+        assert_true(async_policy_set_retry(&p, status));
+        assert_true(async_policy_retries(&p, status));
+    }
+
+    assert_false(async_policy_set_retry(&p, 399));
+    assert_false(async_policy_set_retry(&p, 600));
+    assert_false(async_policy_retries(&p, 399));
+    assert_false(async_policy_retries(&p, 600));
+}
+
+
+/* the bounds of each attempt are met and never left */
+
+static void
+the_wait_is_random_within_doubling_bounds(void **state)
+{
+    int64_t         wait, least, most;
+    uint32_t        attempt;
+    uint64_t        random;
+    async_policy_t  p;
+
+    static const int64_t  longest[] = { 0, 20000, 40000, 80000, 120000,
+                                        120000 };
+
+    (void) state;
+
+    async_policy_defaults(&p);
+
+    for (attempt = 1; attempt < 6; attempt++) {
+        least = INT64_MAX;
+        most = 0;
+
+        for (random = 0; random < 130000; random++) {
+            wait = async_policy_wait(&p, attempt, -1, random);
+            least = wait < least ? wait : least;
+            most = wait > most ? wait : most;
+        }
+
+        assert_int_equal(least, 10000);
+        assert_int_equal(most, longest[attempt]);
+    }
+
+    assert_int_equal(async_policy_wait(&p, UINT32_MAX, -1, 110000), 120000);
+
+    p.backoff_min = 0;
+    assert_int_equal(async_policy_wait(&p, 3, -1, 12345), 0);
+
+    p.backoff_min = p.backoff_max = 7000;
+    assert_int_equal(async_policy_wait(&p, 3, -1, 12345), 7000);
+}
+
+
+static void
+what_the_backend_asks_for_goes_before(void **state)
+{
+    async_policy_t  p;
+
+    (void) state;
+
+    async_policy_defaults(&p);
+
+    assert_int_equal(async_policy_wait(&p, 1, 3600000, 5), 3600000);
+    assert_int_equal(async_policy_wait(&p, 1, 0, 5), 10000);
+    assert_int_equal(async_policy_wait(&p, 1, 9999, 5), 10000);
+    assert_int_equal(async_policy_wait(&p, 1, INT64_MAX, 5), 86400000);
+}
+
+
+static void
+overdue_is_who_waits_for_his_first_start(void **state)
+{
+    async_job_t     job;
+    async_policy_t  p;
+
+    (void) state;
+
+    async_policy_defaults(&p);
+    memset(&job, 0, sizeof(job));
+
+    p.start_timeout = 1000;
+    job.state = ASYNC_STATE_QUEUED;
+    job.queued = 50000;
+
+    assert_false(async_policy_overdue(&p, &job, 51000));
+    assert_true(async_policy_overdue(&p, &job, 51001));
+    assert_false(async_policy_overdue(&p, &job, 40000));
+
+    /* cut by a crash, it comes back to its place */
+
+    job.started = 50000;
+    assert_false(async_policy_overdue(&p, &job, 51001));
+
+    /* an attempt before it was due again does not count */
+
+    job.started = 49999;
+    assert_true(async_policy_overdue(&p, &job, 51001));
+
+    job.state = ASYNC_STATE_PROCESSING;
+    assert_false(async_policy_overdue(&p, &job, 51001));
 }
 
 
@@ -169,6 +322,11 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(the_golden_policy),
+        cmocka_unit_test(a_policy_without_tags_has_the_defaults),
+        cmocka_unit_test(statuses_from_400_to_599_can_be_tried_again),
+        cmocka_unit_test(the_wait_is_random_within_doubling_bounds),
+        cmocka_unit_test(what_the_backend_asks_for_goes_before),
+        cmocka_unit_test(overdue_is_who_waits_for_his_first_start),
         cmocka_unit_test(the_golden_queue),
         cmocka_unit_test(a_queue_needs_a_name_of_fitting_length),
         cmocka_unit_test(damage_is_corrupt),

@@ -274,10 +274,11 @@ how_long_is_kept_what_is_the_jobs_policy(void **state)
     async_event_t   event;
     async_policy_t  policy;
 
-    memset(&policy, 0, sizeof(policy));
+    async_policy_defaults(&policy);
     policy.timeout = 1000;
     policy.retain_result = 5000;
     policy.retain_failed = 7000;
+    policy.retain_history = 6000;
     policy.attempts = 2;
 
     assert_int_equal(async_store_publish(f->store, &policy, 1, NULL, 0,
@@ -303,8 +304,13 @@ how_long_is_kept_what_is_the_jobs_policy(void **state)
 
     job = fixture_look(f, &f->claims[0].job.id, buf);
     assert_int_equal(job.expires, f->now + 5000);
+    assert_int_equal(job.due, f->now + 6000);
     job = fixture_look(f, &f->claims[1].job.id, buf);
     assert_int_equal(job.expires, f->now + 7000);
+
+    /* the history stands for as long as the result, whatever is said */
+
+    assert_int_equal(job.due, f->now + 7000);
 }
 
 
@@ -551,7 +557,7 @@ events_that_are_not_built_yet_are_refused(void **state)
     const async_job_t  *claimed;
     static const int    types[] = {
         0, ASYNC_EVENT_STARTED, ASYNC_EVENT_PROGRESSED,
-        ASYNC_EVENT_ATTEMPT_FAILED, ASYNC_EVENT_DUE,
+        ASYNC_EVENT_DUE,
         ASYNC_EVENT_CANCEL_REQUESTED, ASYNC_EVENT_CANCELED, ASYNC_EVENT_MAX
     };
 

@@ -101,15 +101,23 @@ model_settled(model_t *m, const async_event_t *event)
         job->deaths++;
         break;
 
+    case ASYNC_EVENT_ATTEMPT_FAILED:
+        job->state = ASYNC_STATE_RETRYING;
+        job->error = event->error;
+        job->due = event->due;
+        break;
+
     case ASYNC_EVENT_COMPLETED:
         job->state = ASYNC_STATE_COMPLETED;
         job->expires = m->f->now + 24 * 3600 * 1000ll;
+        job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
         job->result_status = event->status;
         break;
 
     case ASYNC_EVENT_FAILED:
         job->state = ASYNC_STATE_FAILED;
         job->expires = m->f->now + 7 * 24 * 3600 * 1000ll;
+        job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
         job->error = event->error;
         break;
     }
@@ -132,15 +140,16 @@ model_fence(model_t *m, const async_event_t *event)
 static unsigned
 model_count(model_t *m, unsigned queue, bool running)
 {
+    uint8_t   state;
     unsigned  i, n;
 
     for (i = 0, n = 0; i < JOBS; i++) {
-        if (m->jobs[i].there
-            && m->jobs[i].job.queue.data == queues[queue]
-            && m->jobs[i].job.state == (running ? ASYNC_STATE_PROCESSING
-                                                : ASYNC_STATE_QUEUED))
-        {
-            n++;
+        if (m->jobs[i].there && m->jobs[i].job.queue.data == queues[queue]) {
+            state = m->jobs[i].job.state;
+
+            n += running ? state == ASYNC_STATE_PROCESSING
+                         : state == ASYNC_STATE_QUEUED
+                           || state == ASYNC_STATE_RETRYING;
         }
     }
 
@@ -201,13 +210,13 @@ random_settling(model_t *m, unsigned n)
     async_event_t     event;
     static const int  types[] = {
         ASYNC_EVENT_COMPLETED, ASYNC_EVENT_FAILED, ASYNC_EVENT_RELEASED,
-        ASYNC_EVENT_INTERRUPTED
+        ASYNC_EVENT_INTERRUPTED, ASYNC_EVENT_ATTEMPT_FAILED
     };
 
     job = m->jobs[n].there ? m->jobs[n].job : fixture_job(n);
 
     event = fixture_completed(&job);
-    event.type = types[pick(m, 4)];
+    event.type = types[pick(m, 5)];
 
     switch (pick(m, 8)) {
     case 0:
@@ -223,8 +232,18 @@ random_settling(model_t *m, unsigned n)
         memset(&event.payload, 0, sizeof(event.payload));
     }
 
-    if (event.type == ASYNC_EVENT_FAILED) {
-        event.error = (uint8_t) (1 + pick(m, ASYNC_JOB_ERROR_MAX - 1));
+    /* whom a claim finds too late, no attempt tells */
+
+    if (event.type == ASYNC_EVENT_FAILED
+        || event.type == ASYNC_EVENT_ATTEMPT_FAILED)
+    {
+        do {
+            event.error = (uint8_t) (1 + pick(m, ASYNC_JOB_ERROR_MAX - 1));
+        } while (event.error == ASYNC_JOB_ERROR_START_TIMEOUT);
+    }
+
+    if (event.type == ASYNC_EVENT_ATTEMPT_FAILED) {
+        event.due = m->f->now + pick(m, 50);
     }
 
     if (event.type == ASYNC_EVENT_RELEASED && pick(m, 2)) {
@@ -294,6 +313,46 @@ events_step(model_t *m)
 }
 
 
+/* those whose wait is over, in the order of their time */
+
+static void
+claim_woken(model_t *m)
+{
+    unsigned      i;
+    async_job_t  *job;
+    model_job_t  *first;
+
+    for ( ;; ) {
+        first = NULL;
+
+        for (i = 0; i < JOBS; i++) {
+            job = &m->jobs[i].job;
+
+            if (m->jobs[i].there && job->state == ASYNC_STATE_RETRYING
+                && job->due <= m->f->now
+                && (first == NULL || job->due < first->job.due
+                    || (job->due == first->job.due
+                        && memcmp(&job->id, &first->job.id,
+                                  sizeof(async_id_t)) < 0)))
+            {
+                first = &m->jobs[i];
+            }
+        }
+
+        if (first == NULL) {
+            return;
+        }
+
+        first->job.state = ASYNC_STATE_QUEUED;
+        first->job.queued = m->f->now;
+        first->job.error = ASYNC_JOB_ERROR_NONE;
+        first->job.due = 0;
+        first->job.seq++;
+        first->number = ++m->feed;
+    }
+}
+
+
 /* what a claim did of itself to jobs that it did not give out */
 
 static void
@@ -315,7 +374,7 @@ claim_moved(model_t *m, const uint64_t *skip, unsigned nskip)
         away = nskip > 0 && mj->job.server == skip[0];
 
         if ((mj->job.flags & ASYNC_JOB_PARKED) && mj->job.due <= m->f->now) {
-            mj->job.due = away ? 0 : mj->job.due;
+            mj->job.due = 0;
             mj->job.flags &= (uint16_t) (away ? ~0 : ~ASYNC_JOB_PARKED);
             mj->number = 0;
         }
@@ -357,6 +416,7 @@ claim_given(model_t *m, const async_claim_t *claim, const uint64_t *skip,
     mj->job.state = ASYNC_STATE_PROCESSING;
     mj->job.attempt++;
     mj->job.epoch = m->f->epoch;
+    mj->job.due = 0;
     mj->job.seq++;
     m->feed++;
 
@@ -381,6 +441,7 @@ claim_step(model_t *m)
     /* first what was woken or parked; the claimed are still queued here,
        and their records no longer: they cannot be taken for parked */
 
+    claim_woken(m);
     claim_moved(m, &skip, nskip);
 
     for (i = 0; i < m->f->n; i++) {
@@ -445,6 +506,7 @@ recover_step(model_t *m)
             job->state = ASYNC_STATE_FAILED;
             job->error = ASYNC_JOB_ERROR_OUTCOME_UNKNOWN;
             job->expires = m->f->now + 7 * 24 * 3600 * 1000ll;
+            job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
         }
     }
 }

@@ -124,6 +124,10 @@ spool_and_map_share_one_bound(void **state)
     event.payload.body.len = 0;
     assert_int_equal(fixture_event(f, &event), ASYNC_STORE_FULL);
 
+    /* one that failed keeps its request too */
+
+    event.type = ASYNC_EVENT_FAILED;
+    event.error = ASYNC_JOB_ERROR_BACKEND_STATUS;
     event.response.len = SIZE / 100 * 10;
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
 
@@ -132,6 +136,35 @@ spool_and_map_share_one_bound(void **state)
 
     event = fixture_completed(&f->claims[1].job);
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+}
+
+
+/* what ran to its end gives back what its request took */
+
+static void
+a_completed_job_makes_room(void **state)
+{
+    fixture_t      *f = *state;
+    async_job_t     job;
+    async_event_t   event;
+
+    fixture_take_over(f);
+
+    job = fixture_job(1);
+    job.request.where = ASYNC_BODY_SPOOL;
+    job.request.len = SIZE / 100 * 85;
+    assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
+
+    job = fixture_job(2);
+    job.request.where = ASYNC_BODY_SPOOL;
+    job.request.len = SIZE / 100 * 6;
+    assert_int_equal(fixture_submit(f, &job), ASYNC_STORE_FULL);
+
+    assert_int_equal(fixture_claim(f, 1), 1);
+    event = fixture_completed(&f->claims[0].job);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
 }
 
 
@@ -183,6 +216,7 @@ main(void)
         unit(pages_that_are_free_again_do_not_count),
         unit(the_marks_are_at_90_and_98_percent),
         unit(spool_and_map_share_one_bound),
+        unit(a_completed_job_makes_room),
         unit(nothing_is_claimed_when_no_result_could_be_stored),
         unit(a_disk_without_room_counts_as_full)
     };

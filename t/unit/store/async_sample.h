@@ -170,10 +170,7 @@ setup(void **state)
     async_error_t    err;
     async_store_t   *store;
     async_writer_t   w;
-    async_policy_t   policy = {
-        .timeout = 1000, .result_max = 1 << 20, .retain_result = 1000,
-        .retain_failed = 1000, .retain_history = 1000, .attempts = 5
-    };
+    async_policy_t   policy;
     async_queue_t    queue = {
         .name = async_str("default"), .concurrency = 8, .max_queued = 100,
         .loaded = NOW
@@ -182,6 +179,11 @@ setup(void **state)
     (void) state;
 
     snprintf(path, sizeof(path), "%s/%d", root, n++);
+
+    async_policy_defaults(&policy);
+    policy.retain_result = 1000;
+    policy.retain_failed = 1000;
+    policy.retain_history = 1000;
 
     for (i = 0; i < (int) sizeof(body); i++) {
         body[i] = (char) (i * 7);

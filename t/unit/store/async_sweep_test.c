@@ -1,0 +1,747 @@
+/*
+ * Retention: what goes when, what stays, and that slices end.  Jobs that are
+ * not started in time; a clock that is set back; files of no job.
+ */
+
+#include "async_fixture.h"
+#include "async_orphan.h"
+
+#include <sys/time.h>
+
+
+#define RESULT   5000
+#define FAILED   7000
+#define HISTORY  20000
+#define LARGE    300000
+
+
+static async_policy_t  policy;
+static uint8_t         policy_key[ASYNC_POLICY_KEY];
+
+
+static int
+setup(void **state)
+{
+    fixture_t  *f;
+
+    fixture_setup(state);
+    f = *state;
+
+    async_policy_defaults(&policy);
+    policy.retain_result = RESULT;
+    policy.retain_failed = FAILED;
+    policy.retain_history = HISTORY;
+    policy.start_timeout = 3000;
+    async_policy_key(policy_key, &policy);
+
+    assert_int_equal(async_store_publish(f->store, &policy, 1, NULL, 0,
+                                         &f->err), ASYNC_OK);
+    fixture_take_over(f);
+
+    return 0;
+}
+
+
+static void
+submit(fixture_t *f, unsigned n)
+{
+    async_job_t  job;
+
+    job = fixture_job(n);
+    memcpy(job.policy, policy_key, ASYNC_POLICY_KEY);
+    assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
+}
+
+
+/* submitted, claimed and ended, all of them now */
+
+static void
+finish(fixture_t *f, unsigned from, unsigned n, async_event_type_t type)
+{
+    unsigned       i;
+    async_event_t  event;
+
+    for (i = from; i < from + n; i++) {
+        submit(f, i);
+        assert_int_equal(fixture_claim(f, 1), 1);
+
+        event = fixture_completed(&f->claims[0].job);
+        event.type = type;
+        event.error = type == ASYNC_EVENT_FAILED
+                      ? ASYNC_JOB_ERROR_BACKEND_STATUS : 0;
+        assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    }
+}
+
+
+static async_sweep_t
+sweep(fixture_t *f)
+{
+    async_sweep_t  slice;
+    async_batch_t  batch;
+
+    memset(&batch, 0, sizeof(batch));
+    memset(&slice, 0, sizeof(slice));
+
+    slice.epoch = f->epoch;
+    batch.sweep = &slice;
+    batch.now = f->now;
+
+    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
+
+    return slice;
+}
+
+
+static bool
+has_payload(fixture_t *f, unsigned n, async_payload_kind_t kind)
+{
+    async_id_t   id;
+    async_key_t  key;
+
+    id = fixture_id(n);
+    async_key_payload(&key, &id, kind, 0);
+
+    return fixture_has(f, &key);
+}
+
+
+static void
+a_completed_job_keeps_its_response_and_no_request(void **state)
+{
+    uint8_t      buf[ASYNC_JOB_MAX];
+    fixture_t   *f = *state;
+    async_id_t   id;
+    async_job_t  job;
+
+    finish(f, 1, 1, ASYNC_EVENT_COMPLETED);
+
+    assert_false(has_payload(f, 1, ASYNC_PAYLOAD_REQUEST));
+    assert_false(has_payload(f, 1, ASYNC_PAYLOAD_CAPTURE));
+    assert_false(has_payload(f, 1, ASYNC_PAYLOAD_REQUEST_BODY));
+    assert_true(has_payload(f, 1, ASYNC_PAYLOAD_RESPONSE));
+    assert_true(has_payload(f, 1, ASYNC_PAYLOAD_RESPONSE_BODY));
+
+    id = fixture_id(1);
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.request.where, ASYNC_BODY_NONE);
+    assert_int_equal(job.request.len, 0);
+}
+
+
+static void
+a_failed_job_keeps_both(void **state)
+{
+    fixture_t  *f = *state;
+
+    finish(f, 1, 1, ASYNC_EVENT_FAILED);
+
+    assert_true(has_payload(f, 1, ASYNC_PAYLOAD_REQUEST));
+    assert_true(has_payload(f, 1, ASYNC_PAYLOAD_CAPTURE));
+    assert_true(has_payload(f, 1, ASYNC_PAYLOAD_REQUEST_BODY));
+    assert_true(has_payload(f, 1, ASYNC_PAYLOAD_RESPONSE));
+}
+
+
+static void
+first_the_result_goes_then_all_of_it(void **state)
+{
+    int            i;
+    int64_t        kept;
+    uint8_t        buf[ASYNC_JOB_MAX];
+    fixture_t     *f = *state;
+    async_id_t     id;
+    async_job_t    job;
+    async_sweep_t  slice;
+
+    for (i = 0; i < 2; i++) {
+        kept = i == 0 ? RESULT : FAILED;
+        id = fixture_id(1 + i);
+        finish(f, 1 + i, 1, i == 0 ? ASYNC_EVENT_COMPLETED
+                                   : ASYNC_EVENT_FAILED);
+
+        f->now += kept - 1;
+        slice = sweep(f);
+        assert_int_equal(slice.rows, 0);
+        assert_true(has_payload(f, 1 + i, ASYNC_PAYLOAD_RESPONSE_BODY));
+
+        f->now++;
+        slice = sweep(f);
+        assert_int_equal(slice.results, 1);
+        assert_int_equal(slice.jobs, 0);
+        assert_false(slice.more);
+        assert_int_equal(fixture_entries(f, ASYNC_DB_PAYLOAD), 0);
+        assert_int_equal(fixture_entries(f, ASYNC_DB_TRAIL), 3);
+
+        job = fixture_look(f, &id, buf);
+        assert_true(job.flags & ASYNC_JOB_SWEPT);
+        assert_int_equal(job.state, i == 0 ? ASYNC_STATE_COMPLETED
+                                           : ASYNC_STATE_FAILED);
+        assert_int_equal(job.result_status, 200);
+        assert_int_equal(job.response.where, ASYNC_BODY_NONE);
+        fixture_assert_only(f, &job, ASYNC_DB_TIMERS);
+        fixture_assert_sound(f);
+
+        f->now += HISTORY - kept - 1;
+        assert_int_equal(sweep(f).rows, 0);
+
+        f->now++;
+        slice = sweep(f);
+        assert_int_equal(slice.jobs, 1);
+        assert_int_equal(async_view_job(f->view, &id, &job, buf),
+                         ASYNC_NOT_FOUND);
+        assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 0);
+        assert_int_equal(fixture_entries(f, ASYNC_DB_TRAIL), 0);
+        assert_int_equal(fixture_entries(f, ASYNC_DB_TIMERS), 0);
+        assert_int_equal(fixture_entries(f, ASYNC_DB_BYSTATE), 0);
+    }
+}
+
+
+/* a worker that was away for long: one step instead of two */
+
+static void
+who_is_past_both_is_forgotten_at_once(void **state)
+{
+    fixture_t      *f = *state;
+    async_sweep_t   slice;
+
+    finish(f, 1, 3, ASYNC_EVENT_COMPLETED);
+    f->now += HISTORY;
+
+    slice = sweep(f);
+    assert_int_equal(slice.results, 0);
+    assert_int_equal(slice.jobs, 3);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 0);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_PAYLOAD), 0);
+}
+
+
+static void
+unfinished_jobs_are_never_swept(void **state)
+{
+    fixture_t  *f = *state;
+
+    submit(f, 1);
+    submit(f, 2);
+    assert_int_equal(fixture_claim(f, 1), 1);
+
+    f->now += 1000 * (int64_t) HISTORY;
+    assert_int_equal(sweep(f).rows, 0);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 2);
+}
+
+
+/* neither rows nor time: with these few, rows are what ends it */
+
+static void
+a_slice_ends_and_says_so(void **state)
+{
+    unsigned        slices, jobs;
+    fixture_t      *f = *state;
+    async_sweep_t   slice;
+
+    finish(f, 1, 400, ASYNC_EVENT_FAILED);
+    f->now += HISTORY;
+
+    for (slices = 0, jobs = 0; slices < 400; slices++) {
+        slice = sweep(f);
+        jobs += slice.jobs;
+        assert_in_range(slice.rows, 1, 1100);
+        fixture_assert_sound(f);
+
+        if (!slice.more) {
+            break;
+        }
+    }
+
+    assert_int_equal(jobs, 400);
+    assert_true(slices >= 2);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 0);
+}
+
+
+static void
+a_sweep_of_an_older_worker_is_refused(void **state)
+{
+    fixture_t      *f = *state;
+    async_sweep_t   slice;
+    async_batch_t   batch;
+
+    finish(f, 1, 1, ASYNC_EVENT_COMPLETED);
+    f->now += HISTORY;
+
+    memset(&batch, 0, sizeof(batch));
+    memset(&slice, 0, sizeof(slice));
+
+    slice.epoch = f->epoch - 1;
+    batch.sweep = &slice;
+    batch.now = f->now;
+
+    assert_int_equal(async_store_apply(f->store, &batch, &f->err),
+                     ASYNC_STALE);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 1);
+}
+
+
+static unsigned
+spooled(fixture_t *f, const async_id_t *id, async_payload_kind_t kind,
+    async_body_t *body)
+{
+    char           *bytes;
+    async_spool_t   spool;
+
+    bytes = calloc(1, LARGE);
+    assert_non_null(bytes);
+    assert_int_equal(async_spool_create(&spool, f->store, id, kind, &f->err),
+                     ASYNC_OK);
+    assert_int_equal(async_spool_write(&spool, bytes, LARGE, &f->err),
+                     ASYNC_OK);
+    assert_int_equal(async_spool_finish(&spool, body, &f->err), ASYNC_OK);
+    free(bytes);
+
+    return LARGE;
+}
+
+
+static bool
+is_file(fixture_t *f, const async_id_t *id, async_payload_kind_t kind)
+{
+    char  path[1024];
+
+    assert_true(async_spool_path(f->store, id, kind, path, sizeof(path)));
+
+    return access(path, F_OK) == 0;
+}
+
+
+static void
+spool_files_go_with_what_named_them(void **state)
+{
+    fixture_t              *f = *state;
+    async_job_t             job;
+    async_event_t           event;
+    async_store_figures_t   figures;
+
+    job = fixture_job(1);
+    memcpy(job.policy, policy_key, ASYNC_POLICY_KEY);
+    spooled(f, &job.id, ASYNC_PAYLOAD_REQUEST_BODY, &job.request);
+
+    event = fixture_submitted(&job);
+    event.payload.body.len = 0;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    assert_int_equal(fixture_claim(f, 1), 1);
+
+    event = fixture_completed(&f->claims[0].job);
+    event.payload.body.len = 0;
+    spooled(f, &job.id, ASYNC_PAYLOAD_RESPONSE_BODY, &event.response);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    assert_false(is_file(f, &job.id, ASYNC_PAYLOAD_REQUEST_BODY));
+    assert_true(is_file(f, &job.id, ASYNC_PAYLOAD_RESPONSE_BODY));
+    assert_int_equal(async_store_figures(f->store, &figures), ASYNC_OK);
+    assert_int_equal(figures.spooled, LARGE);
+
+    f->now += RESULT;
+    assert_int_equal(sweep(f).results, 1);
+    assert_false(is_file(f, &job.id, ASYNC_PAYLOAD_RESPONSE_BODY));
+    assert_int_equal(async_store_figures(f->store, &figures), ASYNC_OK);
+    assert_int_equal(figures.spooled, 0);
+}
+
+
+/* --- the start deadline --- */
+
+static void
+a_job_that_waits_too_long_fails(void **state)
+{
+    unsigned        n;
+    uint8_t         buf[ASYNC_JOB_MAX];
+    fixture_t      *f = *state;
+    async_id_t      ids[4], id;
+    async_job_t     job;
+    async_event_t   event;
+    async_patrol_t  patrol = { .len = 0 };
+
+    submit(f, 1);
+    f->now += 1;
+    submit(f, 2);
+
+    f->now += policy.start_timeout;
+    assert_int_equal(async_view_overdue(f->view, &patrol, f->now, ids, 4, &n),
+                     ASYNC_OK);
+    assert_int_equal(n, 1);
+    id = fixture_id(1);
+    assert_memory_equal(&ids[0], &id, sizeof(id));
+
+    async_event_late(&event, &ids[0], f->epoch);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.state, ASYNC_STATE_FAILED);
+    assert_int_equal(job.error, ASYNC_JOB_ERROR_START_TIMEOUT);
+    assert_int_equal(job.attempt, 0);
+
+    /* not twice, not before its time, not by a worker of before */
+
+    async_event_late(&event, &ids[0], f->epoch);
+    assert_int_equal(fixture_event(f, &event), ASYNC_REFUSED);
+
+    id = fixture_id(2);
+    async_event_late(&event, &id, f->epoch);
+    assert_int_equal(fixture_event(f, &event), ASYNC_STALE);
+
+    f->now += 1;
+    async_event_late(&event, &id, f->epoch - 1);
+    assert_int_equal(fixture_event(f, &event), ASYNC_STALE);
+    async_event_late(&event, &id, f->epoch);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+}
+
+
+static void
+a_claim_does_not_start_what_is_too_late(void **state)
+{
+    uint8_t                 buf[ASYNC_JOB_MAX];
+    fixture_t              *f = *state;
+    async_id_t              id;
+    async_job_t             job;
+    async_batch_t           batch;
+    async_claim_request_t   request;
+
+    submit(f, 1);
+    f->now += policy.start_timeout + 1;
+    submit(f, 2);
+
+    /* a clock that jumped proves nothing */
+
+    memset(&batch, 0, sizeof(batch));
+    memset(&request, 0, sizeof(request));
+    request.epoch = f->epoch;
+    request.claims = f->claims;
+    request.max = 1;
+    request.doubt = true;
+    batch.claim = &request;
+    batch.now = f->now;
+
+    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
+    assert_int_equal(request.n, 1);
+
+    submit(f, 3);
+    f->now += policy.start_timeout + 1;
+    submit(f, 4);
+
+    assert_int_equal(fixture_claim(f, 8), 1);
+    id = fixture_id(4);
+    assert_memory_equal(&f->claims[0].job.id, &id, sizeof(id));
+
+    id = fixture_id(2);
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.error, ASYNC_JOB_ERROR_START_TIMEOUT);
+    id = fixture_id(3);
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.error, ASYNC_JOB_ERROR_START_TIMEOUT);
+}
+
+
+/* more of them than one look takes: it goes on where it stopped */
+
+static void
+the_patrol_comes_round(void **state)
+{
+    unsigned        i, n, looks, found;
+    fixture_t      *f = *state;
+    async_id_t      ids[8];
+    async_patrol_t  patrol = { .len = 0 };
+
+    policy.start_timeout = 1000000;
+    async_policy_key(policy_key, &policy);
+    assert_int_equal(async_store_publish(f->store, &policy, 1, NULL, 0,
+                                         &f->err), ASYNC_OK);
+
+    for (i = 0; i < 2500; i++) {
+        submit(f, i);
+    }
+
+    for (looks = 0; looks < 10; looks++) {
+        assert_int_equal(async_view_overdue(f->view, &patrol, f->now, ids, 8,
+                                            &n), ASYNC_OK);
+        assert_int_equal(n, 0);
+
+        if (patrol.len == 0) {
+            break;
+        }
+    }
+
+    assert_int_equal(looks, 2);
+
+    f->now += 1000001;
+
+    for (found = 0, looks = 0; looks < 1000; looks++) {
+        assert_int_equal(async_view_overdue(f->view, &patrol, f->now, ids, 8,
+                                            &n), ASYNC_OK);
+        found += n;
+
+        if (patrol.len == 0) {
+            break;
+        }
+    }
+
+    assert_int_equal(found, 2500);
+}
+
+
+/* --- retries --- */
+
+static void
+an_attempt_that_failed_waits_for_the_next(void **state)
+{
+    uint8_t         buf[ASYNC_JOB_MAX];
+    fixture_t      *f = *state;
+    async_id_t      id;
+    async_job_t     job;
+    async_event_t   event;
+
+    id = fixture_id(1);
+    submit(f, 1);
+    assert_int_equal(fixture_claim(f, 1), 1);
+
+    event = fixture_about(ASYNC_EVENT_ATTEMPT_FAILED, &f->claims[0].job);
+    event.error = ASYNC_JOB_ERROR_BACKEND_STATUS;
+    event.status = 503;
+    event.detail = fixture_str("The backend answered with status 503.");
+    assert_int_equal(fixture_event(f, &event), ASYNC_INVALID);
+
+    event.due = f->now + 10000;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.state, ASYNC_STATE_RETRYING);
+    assert_int_equal(job.due, f->now + 10000);
+    assert_int_equal(job.error, ASYNC_JOB_ERROR_BACKEND_STATUS);
+    assert_int_equal(job.detail.len, event.detail.len);
+    fixture_assert_only(f, &job, ASYNC_DB_TIMERS);
+    fixture_assert_counts(f, "default", 1, 0);
+
+    f->now += 9999;
+    assert_int_equal(fixture_claim(f, 1), 0);
+    assert_int_equal(f->next_due, job.due);
+
+    f->now++;
+    assert_int_equal(fixture_claim(f, 1), 1);
+    assert_int_equal(f->claims[0].job.attempt, 2);
+    assert_int_equal(f->claims[0].job.error, 0);
+    assert_int_equal(f->claims[0].job.detail.len, 0);
+    assert_true(has_payload(f, 1, ASYNC_PAYLOAD_REQUEST_BODY));
+}
+
+
+static void
+what_a_crash_cut_is_allowed_once_more(void **state)
+{
+    uint8_t         buf[ASYNC_JOB_MAX];
+    fixture_t      *f = *state;
+    async_id_t      id;
+    async_job_t     job;
+    async_event_t   event;
+
+    id = fixture_id(1);
+    submit(f, 1);
+    assert_int_equal(fixture_claim(f, 1), 1);
+    assert_int_equal(f->claims[0].job.attempts_max, 5);
+
+    event = fixture_about(ASYNC_EVENT_INTERRUPTED, &f->claims[0].job);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.attempt, 1);
+    assert_int_equal(job.attempts_max, 6);
+}
+
+
+/* --- a clock that was set back --- */
+
+static void
+rewind_by(fixture_t *f, int64_t jump, unsigned moved)
+{
+    unsigned  n;
+
+    assert_int_equal(async_store_rewind(f->store, f->epoch, f->now, jump, &n,
+                                        &f->err), ASYNC_OK);
+    assert_int_equal(n, moved);
+    fixture_assert_sound(f);
+}
+
+
+static void
+waits_are_put_right_after_a_jump_back(void **state)
+{
+    int             i;
+    unsigned        n;
+    uint8_t         buf[ASYNC_JOB_MAX];
+    fixture_t      *f = *state;
+    async_id_t      id;
+    async_job_t     job;
+    async_event_t   event;
+    const int64_t   hour = 3600000;
+
+    for (i = 1; i <= 3; i++) {
+        submit(f, i);
+        assert_int_equal(fixture_claim(f, 1), 1);
+        event = fixture_about(ASYNC_EVENT_ATTEMPT_FAILED, &f->claims[0].job);
+        event.error = ASYNC_JOB_ERROR_TIMEOUT;
+        event.due = f->now + 10000 * i;
+        assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    }
+
+    f->now -= hour;
+    rewind_by(f, -hour, 3);
+
+    for (i = 1; i <= 3; i++) {
+        id = fixture_id(i);
+        job = fixture_look(f, &id, buf);
+        assert_int_equal(job.due, f->now + 10000 * i);
+    }
+
+    /* without a witness of the jump it is seen by the start to come */
+
+    f->now -= 10 * hour;
+    rewind_by(f, ASYNC_REWIND_UNKNOWN, 3);
+
+    for (i = 1; i <= 3; i++) {
+        id = fixture_id(i);
+        job = fixture_look(f, &id, buf);
+        assert_in_range(job.due, f->now + 1, f->now + 10000 * i);
+    }
+
+    /* nothing is wrong, nothing moves; nor for a worker of before */
+
+    rewind_by(f, ASYNC_REWIND_UNKNOWN, 0);
+    assert_int_equal(async_store_rewind(f->store, f->epoch - 1, f->now, -hour,
+                                        &n, &f->err), ASYNC_STALE);
+}
+
+
+/* --- files of no job --- */
+
+static void
+make_file(fixture_t *f, const char *name, int64_t age)
+{
+    int             fd;
+    char            path[1024];
+    struct timeval  times[2] = { { 0, 0 }, { 0, 0 } };
+
+    snprintf(path, sizeof(path), "%s/spool/%s", f->path, name);
+    fd = open(path, O_CREAT|O_WRONLY, 0600);
+    assert_int_not_equal(fd, -1);
+    close(fd);
+
+    times[0].tv_sec = times[1].tv_sec = (f->now - age) / 1000;
+    assert_int_equal(utimes(path, times), 0);
+}
+
+
+static bool
+there(fixture_t *f, const char *name)
+{
+    char  path[1024];
+
+    snprintf(path, sizeof(path), "%s/spool/%s", f->path, name);
+
+    return access(path, F_OK) == 0;
+}
+
+
+static void
+only_old_files_of_no_job_are_orphans(void **state)
+{
+    char              id[ASYNC_ID_TEXT + 1], name[6][64];
+    bool              end;
+    unsigned          i, n, removed;
+    fixture_t        *f = *state;
+    async_id_t        other;
+    async_job_t       job;
+    async_event_t     event;
+    async_orphans_t  *scan;
+
+    static const char *const  suffix[] = {
+        ".req", ".res", ".req.tmp", ".res.tmp"
+    };
+
+    /* of a job: named by it, or being written by its attempt */
+
+    job = fixture_job(1);
+    memcpy(job.policy, policy_key, ASYNC_POLICY_KEY);
+    spooled(f, &job.id, ASYNC_PAYLOAD_REQUEST_BODY, &job.request);
+    event = fixture_submitted(&job);
+    event.payload.body.len = 0;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    assert_int_equal(fixture_claim(f, 1), 1);
+
+    *async_id_format(id, &job.id) = '\0';
+    snprintf(name[4], 64, "%s.req", id);
+    make_file(f, name[4], 2 * ASYNC_ORPHAN_AGE);
+    snprintf(name[5], 64, "%s.res.tmp", id);
+    make_file(f, name[5], 2 * ASYNC_ORPHAN_AGE);
+
+    other = fixture_id(2);
+    *async_id_format(id, &other) = '\0';
+
+    for (i = 0; i < 4; i++) {
+        snprintf(name[i], 64, "%s%s", id, suffix[i]);
+        make_file(f, name[i], ASYNC_ORPHAN_AGE - 2000);
+    }
+
+    make_file(f, "README", 2 * ASYNC_ORPHAN_AGE);
+
+    for (n = 0; n < 2; n++) {
+        scan = async_orphans_begin(f->store);
+        assert_non_null(scan);
+
+        for (i = 0, end = false; i < 20 && !end; i++) {
+            end = async_orphans_some(scan, f->view, f->now + n * 4000, 3,
+                                     &removed);
+        }
+
+        assert_true(end);
+        async_orphans_end(scan);
+
+        for (i = 0; i < 4; i++) {
+            assert_int_equal(there(f, name[i]), n == 0);
+        }
+
+        assert_true(there(f, name[4]));
+        assert_true(there(f, name[5]));
+        assert_true(there(f, "README"));
+    }
+}
+
+
+int
+main(void)
+{
+#define sound(test)  cmocka_unit_test_setup_teardown(test, setup,            \
+                                                     fixture_teardown_sound)
+#define unit(test)   cmocka_unit_test_setup_teardown(test, setup,            \
+                                                     fixture_teardown)
+
+    const struct CMUnitTest  tests[] = {
+        sound(a_completed_job_keeps_its_response_and_no_request),
+        sound(a_failed_job_keeps_both),
+        sound(first_the_result_goes_then_all_of_it),
+        sound(who_is_past_both_is_forgotten_at_once),
+        sound(unfinished_jobs_are_never_swept),
+        sound(a_slice_ends_and_says_so),
+        sound(a_sweep_of_an_older_worker_is_refused),
+        sound(spool_files_go_with_what_named_them),
+        sound(a_job_that_waits_too_long_fails),
+        sound(a_claim_does_not_start_what_is_too_late),
+        sound(the_patrol_comes_round),
+        sound(an_attempt_that_failed_waits_for_the_next),
+        sound(what_a_crash_cut_is_allowed_once_more),
+        sound(waits_are_put_right_after_a_jump_back),
+        unit(only_old_files_of_no_job_are_orphans)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
