@@ -47,7 +47,7 @@ async_loop_run(async_loop_t *w)
 
         async_loop_collect(w);
 
-        now = async_loop_clock(CLOCK_BOOTTIME);
+        now = async_clock_ms(CLOCK_BOOTTIME);
 
         async_loop_cut(w, now);
         async_loop_chores(w, now);
@@ -70,7 +70,7 @@ async_loop_collect(async_loop_t *w)
     async_replay_t    *r;
     async_http_end_t   end;
 
-    now = async_loop_clock(CLOCK_BOOTTIME);
+    now = async_clock_ms(CLOCK_BOOTTIME);
 
     while (async_http_ended(w->env.http, &data, &end, &why)) {
         r = data;
@@ -217,6 +217,10 @@ async_loop_chores(async_loop_t *w, int64_t now)
 
     (void) async_store_reap_readers(w->store);
 
+    if (w->phase == ASYNC_LOOP_RUNS) {
+        async_chores_tick(&w->chores, w->store, w->env.view, now);
+    }
+
     w->look = true;
 }
 
@@ -266,6 +270,7 @@ async_loop_timeout(const async_loop_t *w)
         room ? w->next_due : 0,
         w->running ? w->next_cut : 0,
         w->phase != ASYNC_LOOP_RUNS ? w->patience : 0,
+        w->chores.sweep.more ? w->chores.next_sweep : 0,
         async_away_next(&w->away)
     };
 
@@ -277,7 +282,7 @@ async_loop_timeout(const async_loop_t *w)
         }
     }
 
-    now = async_loop_clock(CLOCK_BOOTTIME);
+    now = async_clock_ms(CLOCK_BOOTTIME);
 
     return next > now ? (int) (next - now) : 0;
 }
@@ -291,7 +296,7 @@ async_loop_signaled(async_loop_t *w)
     int64_t                  now;
     struct signalfd_siginfo  info;
 
-    now = async_loop_clock(CLOCK_BOOTTIME);
+    now = async_clock_ms(CLOCK_BOOTTIME);
 
     while (read(w->signals, &info, sizeof(info)) == sizeof(info)) {
 
@@ -307,15 +312,4 @@ async_loop_signaled(async_loop_t *w)
             w->patience = now;
         }
     }
-}
-
-
-int64_t
-async_loop_clock(clockid_t clock)
-{
-    struct timespec  ts;
-
-    clock_gettime(clock, &ts);
-
-    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }

@@ -15,6 +15,7 @@
 
 #include "async_away.h"
 #include "async_bell.h"
+#include "async_chores.h"
 #include "async_replay.h"
 #include "async_worker.h"
 
@@ -49,7 +50,8 @@ typedef struct {
     async_replay_t        *slots;
     async_replay_t       **free;
     async_replay_t       **ended;
-    async_event_t         *events;      /* of the ended, for a batch */
+    async_event_t         *events;      /* of the ended and the late, for a
+                                           batch */
     async_claim_t         *claims;
     unsigned               nslots;
     unsigned               nfree;
@@ -57,6 +59,7 @@ typedef struct {
     unsigned               running;
 
     async_away_t           away;
+    async_chores_t         chores;
 
     bool                   look;        /* there may be something to claim */
     bool                   stuck;       /* the store refused the last batch */
@@ -72,7 +75,6 @@ typedef struct {
 
 /* runs until phase is DONE or BROKE */
 void async_loop_run(async_loop_t *w);
-int64_t async_loop_clock(clockid_t clock);      /* ms */
 
 /* an attempt ended: its event goes with the next commit */
 void async_settle_add(async_loop_t *w, async_replay_t *r, int64_t now);

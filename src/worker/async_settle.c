@@ -23,7 +23,8 @@ static int64_t async_settle_backoff(const async_replay_t *r, int64_t wall);
 static int64_t async_settle_away(async_loop_t *w, const async_replay_t *r,
     int64_t now);
 static async_rc_t async_settle_apply(async_loop_t *w,
-    async_claim_request_t *claim);
+    async_claim_request_t *claim, async_sweep_t *sweep, int64_t now);
+static void async_settle_late(const async_event_t *event);
 static void async_settle_claimed(async_loop_t *w,
     const async_claim_request_t *claim);
 static void async_settle_refused(async_loop_t *w, async_rc_t rc,
@@ -55,7 +56,7 @@ async_settle_nginx(async_loop_t *w, async_replay_t *r, int64_t now)
     int64_t  until, wall;
 
     until = now + ASYNC_SETTLE_PAUSE;
-    wall = async_loop_clock(CLOCK_REALTIME);
+    wall = async_chores_wall(&w->chores, now);
 
     switch (r->verdict.nginx) {
 
@@ -140,17 +141,20 @@ async_settle_away(async_loop_t *w, const async_replay_t *r, int64_t now)
 void
 async_settle_commit(async_loop_t *w, int64_t now)
 {
-    bool                   claims;
-    async_rc_t             rc;
-    async_claim_request_t  claim;
+    bool                    claims;
+    async_rc_t              rc;
+    async_sweep_t          *sweep;
+    async_claim_request_t   claim;
 
     claims = w->phase == ASYNC_LOOP_RUNS;
+    sweep = claims ? async_chores_sweep(&w->chores, now) : NULL;
 
     memset(&claim, 0, sizeof(async_claim_request_t));
     claim.max = async_settle_room(w);
 
     if (now < w->next_commit
-        || (w->nended == 0 && !(claims && w->look && claim.max > 0)))
+        || (w->nended == 0 && sweep == NULL
+            && !(claims && w->look && claim.max > 0)))
     {
         return;
     }
@@ -161,7 +165,7 @@ async_settle_commit(async_loop_t *w, int64_t now)
         async_bell_arm(w->bell);
     }
 
-    rc = async_settle_apply(w, claims ? &claim : NULL);
+    rc = async_settle_apply(w, claims ? &claim : NULL, sweep, now);
 
     if (rc == ASYNC_OK) {
         async_settle_events(w);
@@ -171,7 +175,11 @@ async_settle_commit(async_loop_t *w, int64_t now)
         }
     }
 
-    w->next_commit = async_loop_clock(CLOCK_BOOTTIME)
+    if (sweep != NULL) {
+        async_chores_swept(&w->chores, now);
+    }
+
+    w->next_commit = async_clock_ms(CLOCK_BOOTTIME)
                      + (w->stuck ? ASYNC_SETTLE_RETRY : ASYNC_SETTLE_PACE);
 }
 
@@ -189,9 +197,10 @@ async_settle_room(const async_loop_t *w)
 
 
 static async_rc_t
-async_settle_apply(async_loop_t *w, async_claim_request_t *claim)
+async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
+    async_sweep_t *sweep, int64_t now)
 {
-    unsigned       i;
+    unsigned       i, n;
     async_rc_t     rc;
     async_batch_t  batch;
     async_error_t  err;
@@ -203,10 +212,20 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim)
         w->events[i] = w->ended[i]->event;
     }
 
+    batch.now = async_chores_wall(&w->chores, now);
+
+    /* after a look at the clock, which withdraws them if it jumped */
+
+    for (n = 0; claim && n < w->chores.nlate; n++, i++) {
+        async_event_late(&w->events[i], &w->chores.late[n], w->epoch);
+    }
+
+    w->chores.nlate = 0;
+
     batch.events = w->events;
-    batch.n = w->nended;
+    batch.n = i;
     batch.claim = claim;
-    batch.now = async_loop_clock(CLOCK_REALTIME);
+    batch.sweep = sweep;
     batch.wait_ms = ASYNC_SETTLE_DOOR;
 
     if (claim) {
@@ -214,15 +233,37 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim)
         claim->skip = w->away.keys;
         claim->nskip = w->away.nkeys;
         claim->claims = w->claims;
+        claim->doubt = !async_clock_sure(&w->chores.clock, now);
     }
 
     rc = async_store_apply(w->store, &batch, &err);
 
     if (rc != ASYNC_OK) {
         async_settle_refused(w, rc, err.text);
+        return rc;
     }
 
-    return rc;
+    for (i = w->nended; i < batch.n; i++) {
+        async_settle_late(&w->events[i]);
+    }
+
+    return ASYNC_OK;
+}
+
+
+/* one that was claimed meanwhile is none */
+
+static void
+async_settle_late(const async_event_t *event)
+{
+    char  id[ASYNC_ID_TEXT];
+
+    if (event->rc == ASYNC_OK) {
+        async_id_format(id, &event->id);
+        async_log(ASYNC_LOG_INFO, "msg=\"job was not started in time\" "
+                  "id=%.*s result=failed error=start-timeout",
+                  ASYNC_ID_TEXT, id);
+    }
 }
 
 
@@ -237,8 +278,8 @@ async_settle_claimed(async_loop_t *w, const async_claim_request_t *claim)
     /* from the wall clock to ours */
 
     if (claim->next_due) {
-        now = async_loop_clock(CLOCK_BOOTTIME);
-        left = claim->next_due - async_loop_clock(CLOCK_REALTIME);
+        now = async_clock_ms(CLOCK_BOOTTIME);
+        left = claim->next_due - async_clock_ms(CLOCK_REALTIME);
         w->next_due = now + (left > ASYNC_SETTLE_AGAIN ? left
                                                        : ASYNC_SETTLE_AGAIN);
     }
@@ -415,7 +456,7 @@ async_settle_start(async_loop_t *w, const async_claim_request_t *claim)
     unsigned         i;
     async_replay_t  *r;
 
-    now = async_loop_clock(CLOCK_BOOTTIME);
+    now = async_clock_ms(CLOCK_BOOTTIME);
 
     for (i = 0; i < claim->n; i++) {
         r = w->free[--w->nfree];

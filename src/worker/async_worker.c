@@ -141,7 +141,7 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
     w->slots = calloc(w->nslots, sizeof(async_replay_t));
     w->free = calloc(w->nslots, sizeof(async_replay_t *));
     w->ended = calloc(w->nslots, sizeof(async_replay_t *));
-    w->events = calloc(w->nslots, sizeof(async_event_t));
+    w->events = calloc(w->nslots + ASYNC_CHORES_LATE, sizeof(async_event_t));
     w->claims = calloc(ASYNC_LOOP_CLAIMS, sizeof(async_claim_t));
     w->env.http = async_http_create();
 
@@ -156,6 +156,8 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
     for (i = 0; i < w->nslots; i++) {
         w->free[w->nfree++] = &w->slots[i];
     }
+
+    async_chores_init(&w->chores, w->epoch);
 
     w->env.store = w->store;
     w->env.run = w->run;
@@ -231,6 +233,7 @@ async_worker_clean(async_loop_t *w)
     }
 
     async_away_clean(&w->away);
+    async_chores_clean(&w->chores);
 
     if (w->bell) {
         async_bell_close(w->bell);

@@ -101,7 +101,7 @@ fake_store(void)
     assert_int_equal(async_store_open(&fake.store, &options, &err), ASYNC_OK);
     assert_int_equal(async_view_open(&fake.view, fake.store), ASYNC_OK);
 
-    memset(policies, 0, sizeof(policies));
+    async_policy_defaults(&policies[0]);
     policies[0].timeout = 60000;
     policies[0].result_max = FAKE_LIMIT;
     policies[0].retain_result = 3600000;

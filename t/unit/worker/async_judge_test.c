@@ -16,6 +16,7 @@
 #define INTERRUPTED  ASYNC_EVENT_INTERRUPTED
 #define COMPLETED    ASYNC_EVENT_COMPLETED
 #define FAILED       ASYNC_EVENT_FAILED
+#define AGAIN        ASYNC_EVENT_ATTEMPT_FAILED
 
 #define NONE         ASYNC_JOB_ERROR_NONE
 #define STATUS       ASYNC_JOB_ERROR_BACKEND_STATUS
@@ -174,10 +175,30 @@ static const row_t  rows[] = {
 };
 
 
+static async_policy_t  policy;
+
+
+static int
+setup(void **state)
+{
+    (void) state;
+
+    async_policy_defaults(&policy);
+    policy.timeout = 60000;
+
+    return 0;
+}
+
+
+/* of the last attempt that is allowed */
+
 static void
 outcome_of(async_outcome_t *o, const row_t *row, bool repeatable)
 {
     memset(o, 0, sizeof(async_outcome_t));
+
+    o->policy = &policy;
+    o->last = true;
 
     o->end = row->end;
     o->sent = row->sent;
@@ -185,7 +206,6 @@ outcome_of(async_outcome_t *o, const row_t *row, bool repeatable)
     o->status = row->status;
     o->end_line = row->facts != NULL;
     o->elapsed = row->elapsed;
-    o->timeout = 60000;
 
     if (row->facts) {
         async_facts_parse(&o->facts, row->facts, strlen(row->facts));
@@ -278,9 +298,11 @@ an_unrepeatable_request_that_was_sent_never_goes_back(void **state)
                                .status = status, .facts = facts[n] };
 
                 outcome_of(&o, &row, false);
+                o.last = false;
                 async_judge(&v, &o);
 
                 assert_int_not_equal(v.event, INTERRUPTED);
+                assert_int_not_equal(v.event, AGAIN);
 
                 /* what the ends themselves say was not sent, and a listener
                    that refuses before it looks at the request */
@@ -307,6 +329,7 @@ the_third_cut_is_the_last(void **state)
     (void) state;
 
     memset(&o, 0, sizeof(async_outcome_t));
+    o.policy = &policy;
     o.end = ASYNC_END_BROKEN;
     o.sent = true;
     o.repeatable = true;
@@ -331,6 +354,135 @@ the_third_cut_is_the_last(void **state)
 }
 
 
+/* with attempts left: what is tried again, and what is not */
+
+static const struct {
+    const char          *title;
+    async_end_t          end;
+    unsigned             status;
+    const char          *facts;
+    async_event_type_t   repeatable;
+    async_event_type_t   other;
+    async_job_error_t    error;
+} retries[] = {
+    { "503", ASYNC_END_COMPLETE, 503, "503,1,100,0", AGAIN, FAILED, STATUS },
+    { "429", ASYNC_END_COMPLETE, 429, "429,1,100,0", AGAIN, FAILED, STATUS },
+    { "404 is not in the list", ASYNC_END_COMPLETE, 404, "404,1,100,0",
+      FAILED, FAILED, STATUS },
+    { "501 is not in the list", ASYNC_END_COMPLETE, 501, "501,1,100,0",
+      FAILED, FAILED, STATUS },
+    { "a return 503: nothing was sent", ASYNC_END_COMPLETE, 503, "-",
+      AGAIN, AGAIN, STATUS },
+    { "connection refused", ASYNC_END_COMPLETE, 502, "502,0,0,-",
+      AGAIN, AGAIN, UNREACHABLE },
+    { "connect times out", ASYNC_END_COMPLETE, 504, "504,0,0,-",
+      AGAIN, AGAIN, UNREACHABLE },
+    { "reset after sending", ASYNC_END_COMPLETE, 502, "502,0,100,0",
+      AGAIN, FAILED, UNKNOWN },
+    { "the first of two was sent to", ASYNC_END_COMPLETE, 502,
+      "502,0,100,0 502,0,0,-", AGAIN, FAILED, UNKNOWN },
+    { "our timeout", ASYNC_END_TIMEOUT, 0, NULL, AGAIN, FAILED, TIMEOUT },
+    { "nginx's timeout", ASYNC_END_COMPLETE, 504, "504,0,100,0",
+      AGAIN, FAILED, TIMEOUT },
+    { "too large", ASYNC_END_TOO_LARGE, 200, "200,1,100,0",
+      FAILED, FAILED, TOO_LARGE },
+    { "nginx refuses it", ASYNC_END_COMPLETE, 400, NULL,
+      FAILED, FAILED, UNREACHABLE }
+};
+
+
+static void
+with_attempts_left_it_is_tried_again_if_it_may_be(void **state)
+{
+    size_t               i;
+    unsigned             repeatable;
+    async_outcome_t      o;
+    async_verdict_t      v;
+    async_event_type_t   event;
+
+    (void) state;
+
+    for (i = 0; i < sizeof(retries) / sizeof(retries[0]); i++) {
+        for (repeatable = 0; repeatable < 2; repeatable++) {
+
+            row_t  row = { .end = retries[i].end, .sent = true,
+                           .status = retries[i].status,
+                           .facts = retries[i].facts };
+
+            row.elapsed = retries[i].error == TIMEOUT ? 60000 : 5;
+
+            outcome_of(&o, &row, repeatable);
+            o.last = false;
+            async_judge(&v, &o);
+
+            event = repeatable ? retries[i].repeatable : retries[i].other;
+
+            if (v.event != event || v.error != retries[i].error) {
+                fail_msg("%s, repeatable %u: event %s, error \"%s\"",
+                         retries[i].title, repeatable,
+                         async_event_name(v.event),
+                         async_job_error_name(v.error));
+            }
+
+            /* the last one never is, and what is tried again keeps nothing */
+
+            assert_false(v.event == AGAIN && v.keep);
+
+            o.last = true;
+            async_judge(&v, &o);
+            assert_int_equal(v.event, FAILED);
+        }
+    }
+}
+
+
+static void
+the_list_of_failures_is_the_users(void **state)
+{
+    async_outcome_t  o;
+    async_verdict_t  v;
+
+    row_t  timeout = { .end = ASYNC_END_TIMEOUT, .sent = true };
+    row_t  refused = { .end = ASYNC_END_COMPLETE, .sent = true,
+                       .status = 502, .facts = "502,0,0,-" };
+    row_t  status = { .end = ASYNC_END_COMPLETE, .sent = true,
+                      .status = 404, .facts = "404,1,9,0" };
+
+    (void) state;
+
+    memset(policy.retry_status, 0, sizeof(policy.retry_status));
+    async_policy_set_retry(&policy, 404);
+    policy.retry_on = ASYNC_RETRY_ERROR;
+
+    outcome_of(&o, &timeout, true);
+    o.last = false;
+    async_judge(&v, &o);
+    assert_int_equal(v.event, FAILED);
+
+    outcome_of(&o, &refused, true);
+    o.last = false;
+    async_judge(&v, &o);
+    assert_int_equal(v.event, AGAIN);
+
+    outcome_of(&o, &status, true);
+    o.last = false;
+    async_judge(&v, &o);
+    assert_int_equal(v.event, AGAIN);
+
+    policy.retry_on = ASYNC_RETRY_TIMEOUT;
+
+    outcome_of(&o, &refused, true);
+    o.last = false;
+    async_judge(&v, &o);
+    assert_int_equal(v.event, FAILED);
+
+    outcome_of(&o, &timeout, true);
+    o.last = false;
+    async_judge(&v, &o);
+    assert_int_equal(v.event, AGAIN);
+}
+
+
 static void
 details_name_the_status(void **state)
 {
@@ -340,6 +492,7 @@ details_name_the_status(void **state)
     (void) state;
 
     memset(&o, 0, sizeof(async_outcome_t));
+    o.policy = &policy;
     o.end = ASYNC_END_COMPLETE;
     o.sent = true;
     o.status = 414;
@@ -363,8 +516,10 @@ main(void)
         cmocka_unit_test(an_unrepeatable_request_is_judged_by_the_table),
         cmocka_unit_test(an_unrepeatable_request_that_was_sent_never_goes_back),
         cmocka_unit_test(the_third_cut_is_the_last),
-        cmocka_unit_test(details_name_the_status)
+        cmocka_unit_test(with_attempts_left_it_is_tried_again_if_it_may_be),
+        cmocka_unit_test(details_name_the_status),
+        cmocka_unit_test(the_list_of_failures_is_the_users)
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }
