@@ -8,6 +8,7 @@
 
 
 #define NGX_HTTP_ASYNC_TIMEOUT      (15 * 60 * 1000)
+#define NGX_HTTP_ASYNC_START_TIMEOUT  (24 * 3600 * 1000)
 #define NGX_HTTP_ASYNC_RESULT_MAX   ((off_t) 1 << 30)
 #define NGX_HTTP_ASYNC_SIZE         ((off_t) 64 << 30)
 #define NGX_HTTP_ASYNC_CONCURRENCY  8
@@ -163,6 +164,9 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->timeout = NGX_CONF_UNSET_MSEC;
     alcf->result_max = NGX_CONF_UNSET;
     alcf->retry_after = NGX_CONF_UNSET;
+    alcf->start_timeout = NGX_CONF_UNSET_MSEC;
+    alcf->retry = NGX_CONF_UNSET_PTR;
+    alcf->retention = NGX_CONF_UNSET_PTR;
     alcf->status_uri = NGX_CONF_UNSET_PTR;
 
     return alcf;
@@ -190,6 +194,10 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                              NGX_HTTP_ASYNC_RESULT_MAX);
     ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after,
                              NGX_HTTP_ASYNC_RETRY_DEFAULT);
+    ngx_conf_merge_msec_value(conf->start_timeout, prev->start_timeout,
+                              NGX_HTTP_ASYNC_START_TIMEOUT);
+    ngx_conf_merge_ptr_value(conf->retry, prev->retry, NULL);
+    ngx_conf_merge_ptr_value(conf->retention, prev->retention, NULL);
     ngx_conf_merge_ptr_value(conf->status_uri, prev->status_uri, NULL);
 
     if (conf->methods == NULL) {
@@ -269,6 +277,14 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
                       "\"async_timeout\" of location \"%V\" is 0: write the "
                       "time that one attempt may take, such as 15m",
                       &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->start_timeout == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"async_start_timeout\" of location \"%V\" is 0: "
+                      "write the time that a job may wait for its start, such "
+                      "as 24h", &clcf->name);
         return NGX_CONF_ERROR;
     }
 
@@ -374,15 +390,11 @@ ngx_http_async_add_policy(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    ngx_memzero(policy, sizeof(async_policy_t));
+    if (ngx_http_async_make_policy(conf, policy) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
-    policy->timeout = conf->timeout;
-    policy->result_max = conf->result_max;
-    policy->retain_result = 24 * 3600 * (uint64_t) 1000;
-    policy->retain_failed = 7 * policy->retain_result;
-    policy->retain_history = 30 * policy->retain_result;
-    policy->attempts = 1;
-    policy->retry_after = conf->retry_after;
+    conf->attempts = policy->attempts;
 
     async_policy_key(conf->policy, policy);
 

@@ -61,6 +61,24 @@ typedef enum {
 } ngx_http_async_mode_e;
 
 
+/* what async_retry says; one attempt and nothing else if it is off */
+typedef struct {
+    ngx_uint_t                   attempts;
+    ngx_msec_t                   backoff_min;
+    ngx_msec_t                   backoff_max;
+    ngx_array_t                 *on;          /* ngx_str_t, NULL: the default */
+    ngx_uint_t                   non_idempotent;
+                                              /* unsigned non_idempotent:1 */
+} ngx_http_async_retry_t;
+
+
+typedef struct {
+    time_t                       result;      /* s */
+    time_t                       failed;
+    time_t                       history;
+} ngx_http_async_retention_t;
+
+
 typedef struct {
     ngx_uint_t                   mode;        /* ngx_http_async_mode_e */
     ngx_str_t                    queue;
@@ -71,10 +89,14 @@ typedef struct {
     ngx_msec_t                   timeout;
     off_t                        result_max;
     time_t                       retry_after;
+    ngx_msec_t                   start_timeout;
+    ngx_http_async_retry_t      *retry;
+    ngx_http_async_retention_t  *retention;
     ngx_http_complex_value_t    *status_uri;
 
     uint64_t                     key;         /* of this location */
     uint8_t                      policy[ASYNC_POLICY_KEY];
+    ngx_uint_t                   attempts;    /* of that policy */
     ngx_flag_t                   endpoint;    /* one of our own, not merged */
 } ngx_http_async_loc_conf_t;
 
@@ -180,6 +202,22 @@ char *ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent,
 async_queue_t *ngx_http_async_find_queue(ngx_http_async_main_conf_t *amcf,
     ngx_str_t *name);
 void ngx_http_async_init_queue(async_queue_t *queue, ngx_str_t *name);
+
+/* ngx_http_async_lists.c: directives that take a list */
+char *ngx_http_async_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_async_bypass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_async_policy.c: async_retry, async_retention */
+char *ngx_http_async_set_retry(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_async_set_retention(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* a location's policy from what was set and merged */
+ngx_int_t ngx_http_async_make_policy(ngx_http_async_loc_conf_t *conf,
+    async_policy_t *policy);
 
 /* ngx_http_async_listen.c: private listeners, keys of servers */
 ngx_int_t ngx_http_async_add_listeners(ngx_conf_t *cf,

@@ -45,6 +45,14 @@ ngx_http_async_result(ngx_http_request_t *r, async_job_t *job)
                    "The job was canceled, it has no result.", &job->id, 0);
     }
 
+    if ((job->flags & ASYNC_JOB_SWEPT)
+        || job->expires <= ngx_http_async_now())
+    {
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_RESULT_GONE,
+                   "The result was kept for as long as it is kept here.",
+                   &job->id, 0);
+    }
+
     if (job->result_status == 0) {
         return ngx_http_async_no_response(r, job);
     }

@@ -342,7 +342,7 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
     job->state = ASYNC_STATE_QUEUED;
     job->priority = ASYNC_PRIORITY;
     job->percent = ASYNC_NO_PERCENT;
-    job->attempts_max = 1;
+    job->attempts_max = alcf->attempts;
     job->created = now;
     job->server = ascf->key;
     job->queue.data = (char *) alcf->queue.data;
@@ -356,7 +356,9 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
 
     /* as proxy_next_upstream sees it */
 
-    if (!(r->method & (NGX_HTTP_POST|NGX_HTTP_PATCH|NGX_HTTP_LOCK))) {
+    if (!(r->method & (NGX_HTTP_POST|NGX_HTTP_PATCH|NGX_HTTP_LOCK))
+        || (alcf->retry && alcf->retry->non_idempotent))
+    {
         job->flags |= ASYNC_JOB_REPEATABLE;
     }
 
