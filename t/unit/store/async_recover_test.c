@@ -264,6 +264,69 @@ a_damaged_job_does_not_stop_recovery(void **state)
 }
 
 
+/* --- a clock that was set back --- */
+
+static void
+rewind_by(fixture_t *f, int64_t jump, unsigned moved)
+{
+    unsigned  n;
+
+    assert_int_equal(async_store_rewind(f->store, f->epoch, f->now, jump, &n,
+                                        &f->err), ASYNC_OK);
+    assert_int_equal(n, moved);
+    fixture_assert_sound(f);
+}
+
+
+static void
+waits_are_put_right_after_a_jump_back(void **state)
+{
+    int             i;
+    unsigned        n;
+    uint8_t         buf[ASYNC_JOB_MAX];
+    fixture_t      *f = *state;
+    async_id_t      id;
+    async_job_t     job;
+    async_event_t   event;
+    const int64_t   hour = 3600000;
+
+    for (i = 1; i <= 3; i++) {
+        submit_as(f, i, 0);
+        assert_int_equal(fixture_claim(f, 1), 1);
+        event = fixture_about(ASYNC_EVENT_ATTEMPT_FAILED, &f->claims[0].job);
+        event.error = ASYNC_JOB_ERROR_TIMEOUT;
+        event.due = f->now + 10000 * i;
+        assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    }
+
+    f->now -= hour;
+    rewind_by(f, -hour, 3);
+
+    for (i = 1; i <= 3; i++) {
+        id = fixture_id(i);
+        job = fixture_look(f, &id, buf);
+        assert_int_equal(job.due, f->now + 10000 * i);
+    }
+
+    /* without a witness of the jump it is seen by the start to come */
+
+    f->now -= 10 * hour;
+    rewind_by(f, ASYNC_REWIND_UNKNOWN, 3);
+
+    for (i = 1; i <= 3; i++) {
+        id = fixture_id(i);
+        job = fixture_look(f, &id, buf);
+        assert_in_range(job.due, f->now + 1, f->now + 10000 * i);
+    }
+
+    /* nothing is wrong, nothing moves; nor for a worker of before */
+
+    rewind_by(f, ASYNC_REWIND_UNKNOWN, 0);
+    assert_int_equal(async_store_rewind(f->store, f->epoch - 1, f->now, -hour,
+                                        &n, &f->err), ASYNC_STALE);
+}
+
+
 int
 main(void)
 {
@@ -281,6 +344,7 @@ main(void)
         sound(the_third_death_is_the_last),
         sound(recovery_goes_in_slices),
         sound(only_the_present_worker_judges),
+        sound(waits_are_put_right_after_a_jump_back),
         unit(a_damaged_job_does_not_stop_recovery)
     };
 

@@ -1,12 +1,9 @@
 /*
  * Retention: what goes when, what stays, and that slices end.  Jobs that are
- * not started in time; a clock that is set back; files of no job.
+ * not started in time, and attempts that failed.
  */
 
 #include "async_fixture.h"
-#include "async_orphan.h"
-
-#include <sys/time.h>
 
 
 #define RESULT   5000
@@ -559,171 +556,11 @@ what_a_crash_cut_is_allowed_once_more(void **state)
 }
 
 
-/* --- a clock that was set back --- */
-
-static void
-rewind_by(fixture_t *f, int64_t jump, unsigned moved)
-{
-    unsigned  n;
-
-    assert_int_equal(async_store_rewind(f->store, f->epoch, f->now, jump, &n,
-                                        &f->err), ASYNC_OK);
-    assert_int_equal(n, moved);
-    fixture_assert_sound(f);
-}
-
-
-static void
-waits_are_put_right_after_a_jump_back(void **state)
-{
-    int             i;
-    unsigned        n;
-    uint8_t         buf[ASYNC_JOB_MAX];
-    fixture_t      *f = *state;
-    async_id_t      id;
-    async_job_t     job;
-    async_event_t   event;
-    const int64_t   hour = 3600000;
-
-    for (i = 1; i <= 3; i++) {
-        submit(f, i);
-        assert_int_equal(fixture_claim(f, 1), 1);
-        event = fixture_about(ASYNC_EVENT_ATTEMPT_FAILED, &f->claims[0].job);
-        event.error = ASYNC_JOB_ERROR_TIMEOUT;
-        event.due = f->now + 10000 * i;
-        assert_int_equal(fixture_event(f, &event), ASYNC_OK);
-    }
-
-    f->now -= hour;
-    rewind_by(f, -hour, 3);
-
-    for (i = 1; i <= 3; i++) {
-        id = fixture_id(i);
-        job = fixture_look(f, &id, buf);
-        assert_int_equal(job.due, f->now + 10000 * i);
-    }
-
-    /* without a witness of the jump it is seen by the start to come */
-
-    f->now -= 10 * hour;
-    rewind_by(f, ASYNC_REWIND_UNKNOWN, 3);
-
-    for (i = 1; i <= 3; i++) {
-        id = fixture_id(i);
-        job = fixture_look(f, &id, buf);
-        assert_in_range(job.due, f->now + 1, f->now + 10000 * i);
-    }
-
-    /* nothing is wrong, nothing moves; nor for a worker of before */
-
-    rewind_by(f, ASYNC_REWIND_UNKNOWN, 0);
-    assert_int_equal(async_store_rewind(f->store, f->epoch - 1, f->now, -hour,
-                                        &n, &f->err), ASYNC_STALE);
-}
-
-
-/* --- files of no job --- */
-
-static void
-make_file(fixture_t *f, const char *name, int64_t age)
-{
-    int             fd;
-    char            path[1024];
-    struct timeval  times[2] = { { 0, 0 }, { 0, 0 } };
-
-    snprintf(path, sizeof(path), "%s/spool/%s", f->path, name);
-    fd = open(path, O_CREAT|O_WRONLY, 0600);
-    assert_int_not_equal(fd, -1);
-    close(fd);
-
-    times[0].tv_sec = times[1].tv_sec = (f->now - age) / 1000;
-    assert_int_equal(utimes(path, times), 0);
-}
-
-
-static bool
-there(fixture_t *f, const char *name)
-{
-    char  path[1024];
-
-    snprintf(path, sizeof(path), "%s/spool/%s", f->path, name);
-
-    return access(path, F_OK) == 0;
-}
-
-
-static void
-only_old_files_of_no_job_are_orphans(void **state)
-{
-    char              id[ASYNC_ID_TEXT + 1], name[6][64];
-    bool              end;
-    unsigned          i, n, removed;
-    fixture_t        *f = *state;
-    async_id_t        other;
-    async_job_t       job;
-    async_event_t     event;
-    async_orphans_t  *scan;
-
-    static const char *const  suffix[] = {
-        ".req", ".res", ".req.tmp", ".res.tmp"
-    };
-
-    /* of a job: named by it, or being written by its attempt */
-
-    job = fixture_job(1);
-    memcpy(job.policy, policy_key, ASYNC_POLICY_KEY);
-    spooled(f, &job.id, ASYNC_PAYLOAD_REQUEST_BODY, &job.request);
-    event = fixture_submitted(&job);
-    event.payload.body.len = 0;
-    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
-    assert_int_equal(fixture_claim(f, 1), 1);
-
-    *async_id_format(id, &job.id) = '\0';
-    snprintf(name[4], 64, "%s.req", id);
-    make_file(f, name[4], 2 * ASYNC_ORPHAN_AGE);
-    snprintf(name[5], 64, "%s.res.tmp", id);
-    make_file(f, name[5], 2 * ASYNC_ORPHAN_AGE);
-
-    other = fixture_id(2);
-    *async_id_format(id, &other) = '\0';
-
-    for (i = 0; i < 4; i++) {
-        snprintf(name[i], 64, "%s%s", id, suffix[i]);
-        make_file(f, name[i], ASYNC_ORPHAN_AGE - 2000);
-    }
-
-    make_file(f, "README", 2 * ASYNC_ORPHAN_AGE);
-
-    for (n = 0; n < 2; n++) {
-        scan = async_orphans_begin(f->store);
-        assert_non_null(scan);
-
-        for (i = 0, end = false; i < 20 && !end; i++) {
-            end = async_orphans_some(scan, f->view, f->now + n * 4000, 3,
-                                     &removed);
-        }
-
-        assert_true(end);
-        async_orphans_end(scan);
-
-        for (i = 0; i < 4; i++) {
-            assert_int_equal(there(f, name[i]), n == 0);
-        }
-
-        assert_true(there(f, name[4]));
-        assert_true(there(f, name[5]));
-        assert_true(there(f, "README"));
-    }
-}
-
-
 int
 main(void)
 {
 #define sound(test)  cmocka_unit_test_setup_teardown(test, setup,            \
                                                      fixture_teardown_sound)
-#define unit(test)   cmocka_unit_test_setup_teardown(test, setup,            \
-                                                     fixture_teardown)
 
     const struct CMUnitTest  tests[] = {
         sound(a_completed_job_keeps_its_response_and_no_request),
@@ -738,9 +575,7 @@ main(void)
         sound(a_claim_does_not_start_what_is_too_late),
         sound(the_patrol_comes_round),
         sound(an_attempt_that_failed_waits_for_the_next),
-        sound(what_a_crash_cut_is_allowed_once_more),
-        sound(waits_are_put_right_after_a_jump_back),
-        unit(only_old_files_of_no_job_are_orphans)
+        sound(what_a_crash_cut_is_allowed_once_more)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
