@@ -120,8 +120,8 @@ typedef struct {
  * ASYNC_OK: committed; look at each event's rc.  ASYNC_BUSY, ASYNC_STORE_FULL,
  * ASYNC_UNAVAILABLE: definite, nothing was written; so is ASYNC_STALE, when
  * claim or sweep are not of the present epoch.  ASYNC_UNKNOWN: the commit
- * itself failed, and this process writes no more.  If not ASYNC_OK every event's rc
- * says the same, except those that were ASYNC_LATE.
+ * itself failed, and this process writes no more.  If not ASYNC_OK every
+ * event's rc says the same, except those that were ASYNC_LATE.
  *
  * An event that cannot be applied (refused, stale, queue full) does not harm
  * the others of its batch.  A claim runs after the events, moves jobs whose
