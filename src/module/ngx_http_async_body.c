@@ -237,6 +237,13 @@ ngx_http_async_drop_thread(void *data, ngx_log_t *log)
 {
     ngx_http_async_op_t *op = data;
 
-    async_spool_remove(ngx_http_async_store(), &op->job.id,
-                       ASYNC_PAYLOAD_REQUEST_BODY);
+    async_store_t  *store;
+
+    store = ngx_http_async_store();
+
+    /* a store that was left: the file is an orphan, and swept */
+
+    if (store) {
+        async_spool_remove(store, &op->job.id, ASYNC_PAYLOAD_REQUEST_BODY);
+    }
 }

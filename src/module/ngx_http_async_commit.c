@@ -386,6 +386,13 @@ ngx_http_async_file_task(ngx_http_async_op_t *op,
 }
 
 
+ngx_uint_t
+ngx_http_async_files_busy(void)
+{
+    return !ngx_queue_empty(&ngx_http_async_commits.files);
+}
+
+
 static void
 ngx_http_async_file_done(ngx_event_t *ev)
 {

@@ -245,6 +245,8 @@ void ngx_http_async_commit_resume(void);
 ngx_int_t ngx_http_async_file_task(ngx_http_async_op_t *op,
     void (*thread)(void *data, ngx_log_t *log),
     ngx_http_async_op_handler_pt done);
+/* whether a file thread may be using the store */
+ngx_uint_t ngx_http_async_files_busy(void);
 ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
     ngx_http_async_main_conf_t *amcf);
 

@@ -2,18 +2,24 @@
 /*
  * The store in an nginx process: the master makes the folders, each worker
  * opens the store.  A store that cannot be opened never stops a worker: its
- * asynchronous locations answer 503, and it is tried again each second.
+ * asynchronous locations answer 503, and it is tried again each second.  So
+ * is one that was replaced under us, or is damaged: it is closed and opened
+ * anew.
  */
 
 #include "ngx_http_async_module.h"
 
 
 #define NGX_HTTP_ASYNC_RETRY_OPEN  1000       /* ms */
+#define NGX_HTTP_ASYNC_LOOK        1000
+#define NGX_HTTP_ASYNC_LEFT        2000       /* until all others noticed */
+#define NGX_HTTP_ASYNC_IDLE        100        /* until no thread uses it */
 
 
 typedef struct {
     ngx_http_async_main_conf_t  *amcf;
     async_store_t               *store;       /* in and out */
+    async_store_t               *left;        /* to be closed before */
     async_rc_t                   rc;
     async_error_t                error;
 } ngx_http_async_open_t;
@@ -23,8 +29,10 @@ typedef struct {
 typedef struct {
     ngx_http_async_main_conf_t  *amcf;
     async_store_t               *store;
+    async_store_t               *left;        /* no longer used, still open */
     async_view_t                *view;
     ngx_event_t                  retry;
+    ngx_event_t                  look;
     ngx_uint_t                   published;   /* unsigned published:1 */
     ngx_uint_t                   failed;      /* unsigned failed:1 */
     char                         error[ASYNC_ERROR_TEXT];
@@ -37,6 +45,8 @@ static void ngx_http_async_rotate(ngx_http_core_main_conf_t *cmcf,
 static void ngx_http_async_warn_shutdown(ngx_cycle_t *cycle,
     ngx_http_async_main_conf_t *amcf);
 static void ngx_http_async_open_existing(ngx_cycle_t *cycle);
+static void ngx_http_async_look(ngx_event_t *ev);
+static void ngx_http_async_leave(async_store_health_t health);
 static void ngx_http_async_post_open(ngx_event_t *ev);
 static void ngx_http_async_open_thread(void *data, ngx_log_t *log);
 static void ngx_http_async_opened(ngx_event_t *ev);
@@ -194,10 +204,19 @@ ngx_http_async_init_process(ngx_cycle_t *cycle)
     ap->retry.log = cycle->log;
     ap->retry.cancelable = 1;
 
-    if (ap->store == NULL) {
+    if (!ap->look.timer_set) {
+        ap->look.handler = ngx_http_async_look;
+        ap->look.data = ap;
+        ap->look.log = cycle->log;
+        ap->look.cancelable = 1;
+
+        ngx_add_timer(&ap->look, NGX_HTTP_ASYNC_LOOK);
+    }
+
+    if (ap->store == NULL && ap->left == NULL) {
         ngx_http_async_open_existing(cycle);
 
-    } else if (ngx_strcmp(ap->path, amcf->path.data) != 0) {
+    } else if (ap->store && ngx_strcmp(ap->path, amcf->path.data) != 0) {
 
         /* one process cannot leave a store while its jobs are in flight */
 
@@ -214,7 +233,8 @@ ngx_http_async_init_process(ngx_cycle_t *cycle)
 
 /*
  * After a reload the store is there: opening it at once means that not one
- * request has to wait or be refused.
+ * request has to wait or be refused.  But not for a moment's wait: a process
+ * that holds the store may be stopped, and other sites must not stop with it.
  */
 
 static void
@@ -231,6 +251,7 @@ ngx_http_async_open_existing(ngx_cycle_t *cycle)
     options.path = (char *) ap->amcf->path.data;
     options.size = ap->amcf->size;
     options.relaxed = ap->amcf->relaxed;
+    options.hasty = 1;
 
     ngx_cpystrn(ap->path, ap->amcf->path.data, NGX_MAX_PATH);
 
@@ -248,6 +269,59 @@ ngx_http_async_open_existing(ngx_cycle_t *cycle)
 
 
 static void
+ngx_http_async_look(ngx_event_t *ev)
+{
+    async_store_health_t       health;
+    ngx_http_async_process_t  *ap;
+
+    ap = ev->data;
+
+    if (ngx_exiting) {
+        return;
+    }
+
+    if (ap->store) {
+        health = async_store_health(ap->store);
+
+        if (health != ASYNC_STORE_SOUND) {
+            ngx_http_async_leave(health);
+        }
+    }
+
+    ngx_add_timer(ev, NGX_HTTP_ASYNC_LOOK);
+}
+
+
+/* nothing of it is used from here on; what threads have, they finish */
+
+static void
+ngx_http_async_leave(async_store_health_t health)
+{
+    ngx_http_async_process_t  *ap;
+
+    ap = &ngx_http_async_process;
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "async_store \"%s\" has to be opened anew: %s", ap->path,
+                  async_store_health_text(health));
+
+    ngx_cpystrn((u_char *) ap->error,
+                (u_char *) async_store_health_text(health),
+                ASYNC_ERROR_TEXT);
+
+    async_view_close(ap->view);
+
+    ap->view = NULL;
+    ap->left = ap->store;
+    ap->store = NULL;
+    ap->published = 0;
+    ap->failed = 1;
+
+    ngx_add_timer(&ap->retry, NGX_HTTP_ASYNC_LEFT);
+}
+
+
+static void
 ngx_http_async_post_open(ngx_event_t *ev)
 {
     ngx_thread_task_t         *task;
@@ -257,6 +331,11 @@ ngx_http_async_post_open(ngx_event_t *ev)
     ap = ev->data;
 
     if (ngx_exiting) {
+        return;
+    }
+
+    if (ap->left && ngx_http_async_files_busy()) {
+        ngx_add_timer(ev, NGX_HTTP_ASYNC_IDLE);
         return;
     }
 
@@ -270,6 +349,7 @@ ngx_http_async_post_open(ngx_event_t *ev)
     open = (ngx_http_async_open_t *) (task + 1);
     open->amcf = ap->amcf;
     open->store = ap->store;
+    open->left = ap->left;
 
     task->ctx = open;
     task->handler = ngx_http_async_open_thread;
@@ -279,7 +359,10 @@ ngx_http_async_post_open(ngx_event_t *ev)
     if (ngx_thread_task_post(ap->amcf->commits, task) != NGX_OK) {
         ngx_free(task);
         ngx_add_timer(ev, NGX_HTTP_ASYNC_RETRY_OPEN);
+        return;
     }
+
+    ap->left = NULL;
 }
 
 
@@ -291,6 +374,10 @@ ngx_http_async_open_thread(void *data, ngx_log_t *log)
     ngx_http_async_open_t *open = data;
 
     async_store_options_t  options;
+
+    /* the commits' own thread: no batch is in it now */
+
+    async_store_close(open->left);
 
     if (open->store == NULL) {
         ngx_memzero(&options, sizeof(async_store_options_t));

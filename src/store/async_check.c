@@ -16,9 +16,11 @@
 #define ASYNC_CHECK_EVERY  1024       /* rows between two words of progress */
 
 
+static void async_check_rest(async_checker_t *ck);
 static async_rc_t async_check_open(async_checker_t *ck, async_error_t *err);
 static void async_check_close(async_checker_t *ck);
 static void async_check_walk(async_checker_t *ck, async_db_t db);
+static void async_check_rows_of(async_checker_t *ck, async_db_t db);
 static void async_check_text(async_checker_t *ck, const char *prefix,
     const char *fmt, va_list args);
 
@@ -80,8 +82,7 @@ async_store_check(async_store_t *store, async_check_figures_t *figures,
         }
 
         if (ck.rc == ASYNC_OK) {
-            async_check_totals(&ck);
-            async_check_spool(&ck);
+            async_check_rest(&ck);
         }
 
         rc = ck.rc;
@@ -97,12 +98,41 @@ async_store_check(async_store_t *store, async_check_figures_t *figures,
 }
 
 
+static void
+async_check_rest(async_checker_t *ck)
+{
+    async_guard_t  guard;
+
+    async_guard_begin(&guard);
+
+    if (sigsetjmp(guard.back, 0) != 0) {
+        async_check_fault(ck, "not all of the spool could be compared: a "
+                          "page is damaged");
+        return;
+    }
+
+    async_check_totals(ck);
+    async_check_spool(ck);
+
+    async_guard_end(&guard);
+}
+
+
 static async_rc_t
 async_check_open(async_checker_t *ck, async_error_t *err)
 {
-    int         rc;
-    MDB_stat    st;
-    async_db_t  db;
+    int            rc;
+    MDB_stat       st;
+    async_db_t     db;
+    async_guard_t  guard;
+
+    async_guard_begin(&guard);
+
+    if (sigsetjmp(guard.back, 0) != 0) {
+        async_error_set(err, "the store is damaged where it says what is in "
+                        "it; nginx-async salvage rescues what is left");
+        return ASYNC_CORRUPT;
+    }
 
     rc = mdb_txn_begin(ck->store->env, NULL, MDB_RDONLY, &ck->txn);
 
@@ -114,6 +144,8 @@ async_check_open(async_checker_t *ck, async_error_t *err)
             ck->total += st.ms_entries;
         }
     }
+
+    async_guard_end(&guard);
 
     return async_db_rc(rc, "read the store", err);
 }
@@ -143,6 +175,27 @@ async_check_close(async_checker_t *ck)
 
 static void
 async_check_walk(async_checker_t *ck, async_db_t db)
+{
+    async_guard_t  guard;
+
+    async_guard_begin(&guard);
+
+    /* the rest may still be sound: a person wants to know how much is not */
+
+    if (sigsetjmp(guard.back, 0) != 0) {
+        async_check_fault(ck, "%s cannot be read to its end: a page is "
+                          "damaged", async_db_name(db));
+        return;
+    }
+
+    async_check_rows_of(ck, db);
+
+    async_guard_end(&guard);
+}
+
+
+static void
+async_check_rows_of(async_checker_t *ck, async_db_t db)
 {
     int          rc;
     MDB_val      row, value;

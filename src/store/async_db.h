@@ -45,6 +45,7 @@
 
 #include "async_apply.h"
 #include "async_door.h"
+#include "async_guard.h"
 #include "async_payload.h"
 
 
@@ -165,7 +166,6 @@ typedef struct {
     uint64_t   pages;                /* bytes in use when it was made */
     uint64_t   added;                /* bytes written since */
     uint64_t   disk;                 /* bytes that the filesystem has left */
-    bool       replaced;             /* our files are no longer there */
 } async_quota_t;
 
 typedef struct async_bell_map_s  async_bell_map_t;
@@ -180,20 +180,23 @@ typedef struct {
     bool         changed;
 } async_tally_t;
 
+#define ASYNC_FILES  3               /* data.mdb, lock.mdb, door */
+
 struct async_store_s {
     MDB_env           *env;
+    MDB_txn           *opening;      /* of async_store_open */
     MDB_dbi            dbi[ASYNC_DB_MAX];
     char              *path;
     uint64_t           size;
     char               token[ASYNC_TOKEN + 1];
     int                dir_fd;       /* db/ */
     int                worker_fd;    /* worker.lock, -1 = not held */
-    dev_t              dev[2];       /* data.mdb and lock.mdb as opened */
-    ino_t              ino[2];
+    dev_t              dev[ASYNC_FILES];     /* as opened */
+    ino_t              ino[ASYNC_FILES];
     async_bell_map_t  *bell;
     int                bell_fd;      /* mapped above */
     int                ring_fd;      /* unbound socket to ring with */
-    atomic_bool        latched;      /* a commit failed: no more writes */
+    atomic_int         health;       /* async_store_health_t */
     async_door_t       door;
 
     /* behind the door */
@@ -206,6 +209,7 @@ struct async_store_s {
 struct async_view_s {
     async_store_t  *store;
     MDB_txn        *txn;             /* reset between calls */
+    async_guard_t   guard;
 };
 
 
@@ -226,9 +230,28 @@ uint64_t async_quota_used(const async_store_t *store, uint64_t spooled);
 bool async_quota_allows(const async_store_t *store, uint64_t spooled,
     uint64_t need, unsigned percent);
 
-/* a view's transaction, renewed; async_view_end() resets it */
-async_rc_t async_view_begin(async_view_t *view);
+/*
+ * A view's transaction, renewed; async_view_end() resets it.  A damaged page
+ * in between leads back here, with an error; so this is for a function that
+ * does nothing but return then, and holds nothing.
+ */
+#define async_view_begin(view)                                               \
+    (async_guard_begin(&(view)->guard),                                      \
+     sigsetjmp((view)->guard.back, 0) == 0 ? async_view_renew(view)          \
+                                           : async_view_damaged(view))
+
+async_rc_t async_view_renew(async_view_t *view);
+async_rc_t async_view_damaged(async_view_t *view);
 void async_view_end(async_view_t *view);
+
+/* remembers which files are open */
+async_rc_t async_health_begin(async_store_t *store, async_error_t *err);
+/* a page could not be read: the word for it, and no more of this store */
+async_rc_t async_health_damaged(async_store_t *store, async_error_t *err);
+/* the same for what LMDB said, if it says that this environment is done */
+void async_health_judge(async_store_t *store, int rc);
+/* false, and noted, if the files that we have open are no longer there */
+bool async_health_there(async_store_t *store);
 
 async_rc_t async_bell_attach(async_store_t *store, async_error_t *err);
 void async_bell_detach(async_store_t *store);

@@ -11,7 +11,7 @@
 #include "async_door.h"
 
 
-#define ASYNC_DOOR_MAGIC  0x31524f4f444a41ull       /* "AJDOOR1" */
+#define ASYNC_DOOR_MAGIC  0x32524f4f444a41ull       /* "AJDOOR2" */
 #define ASYNC_DOOR_POLL   10                        /* ms */
 
 struct async_door_map_s {
@@ -19,11 +19,15 @@ struct async_door_map_s {
     uint64_t         size;          /* of the mutex: another libc differs */
     uint64_t         pid_ns;        /* inode of the PID namespace */
     char             boot[ASYNC_BOOT_ID];
+    uint32_t         latched;
+    uint32_t         nfaults;       /* ever */
+    int64_t          faults[ASYNC_DOOR_FAULTS];     /* the last, a ring */
     pthread_mutex_t  mutex;
 };
 
 
-static async_rc_t async_door_enter(async_door_t *door, async_error_t *err);
+static async_rc_t async_door_enter(async_door_t *door, int64_t wait_ms,
+    async_error_t *err);
 static async_rc_t async_door_judge(async_door_t *door, bool alone,
     async_error_t *err);
 static async_rc_t async_door_make(async_door_t *door, const char *boot,
@@ -32,11 +36,13 @@ static struct timespec async_door_until(int64_t wait_ms);
 
 
 async_rc_t
-async_door_open(async_door_t *door, int dir_fd, async_error_t *err)
+async_door_open(async_door_t *door, int dir_fd, int64_t wait_ms,
+    async_error_t *err)
 {
     async_rc_t  rc;
 
     door->map = NULL;
+    door->locked = false;
     door->fd = openat(dir_fd, "door", O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW,
                       0600);
 
@@ -46,7 +52,7 @@ async_door_open(async_door_t *door, int dir_fd, async_error_t *err)
         return ASYNC_UNAVAILABLE;
     }
 
-    rc = async_door_enter(door, err);
+    rc = async_door_enter(door, wait_ms, err);
 
     if (rc != ASYNC_OK) {
         async_door_close(door);
@@ -57,7 +63,7 @@ async_door_open(async_door_t *door, int dir_fd, async_error_t *err)
 
 
 static async_rc_t
-async_door_enter(async_door_t *door, async_error_t *err)
+async_door_enter(async_door_t *door, int64_t wait_ms, async_error_t *err)
 {
     bool        alone;
     async_rc_t  rc;
@@ -65,7 +71,7 @@ async_door_enter(async_door_t *door, async_error_t *err)
     alone = async_door_flock(door->fd, LOCK_EX, 0) == ASYNC_OK;
 
     if (!alone) {
-        rc = async_door_flock(door->fd, LOCK_SH, ASYNC_DOOR_WAIT);
+        rc = async_door_flock(door->fd, LOCK_SH, wait_ms);
 
         if (rc != ASYNC_OK) {
             async_error_set(err, "another process holds db/door of the store "
@@ -101,9 +107,13 @@ async_door_enter(async_door_t *door, async_error_t *err)
         return rc;
     }
 
+    /* all have gone since: somebody restarted them */
+
+    __atomic_store_n(&door->map->latched, 0, __ATOMIC_RELAXED);
+
     /* the change of the lock leaves a gap, in which another may be alone */
 
-    rc = async_door_flock(door->fd, LOCK_SH, ASYNC_DOOR_WAIT);
+    rc = async_door_flock(door->fd, LOCK_SH, wait_ms);
 
     if (rc != ASYNC_OK) {
         async_error_set(err, "cannot keep db/door of the store");
@@ -233,6 +243,7 @@ async_door_lock(async_door_t *door, int64_t wait_ms, async_error_t *err)
     }
 
     if (rc == 0) {
+        door->locked = true;
         return ASYNC_OK;
     }
 
@@ -251,7 +262,58 @@ async_door_lock(async_door_t *door, int64_t wait_ms, async_error_t *err)
 void
 async_door_unlock(async_door_t *door)
 {
+    door->locked = false;
     pthread_mutex_unlock(&door->map->mutex);
+}
+
+
+void
+async_door_latch(async_door_t *door)
+{
+    __atomic_store_n(&door->map->latched, 1, __ATOMIC_RELAXED);
+}
+
+
+bool
+async_door_latched(const async_door_t *door)
+{
+    return __atomic_load_n(&door->map->latched, __ATOMIC_RELAXED) != 0;
+}
+
+
+void
+async_door_fault(async_door_t *door, int64_t now)
+{
+    uint32_t  n;
+
+    n = __atomic_fetch_add(&door->map->nfaults, 1, __ATOMIC_RELAXED);
+
+    __atomic_store_n(&door->map->faults[n % ASYNC_DOOR_FAULTS], now,
+                     __ATOMIC_RELAXED);
+}
+
+
+bool
+async_door_tripped(const async_door_t *door, int64_t now)
+{
+    int      i;
+    int64_t  at;
+
+    if (__atomic_load_n(&door->map->nfaults, __ATOMIC_RELAXED)
+        < ASYNC_DOOR_FAULTS)
+    {
+        return false;
+    }
+
+    for (i = 0; i < ASYNC_DOOR_FAULTS; i++) {
+        at = __atomic_load_n(&door->map->faults[i], __ATOMIC_RELAXED);
+
+        if (now - at > ASYNC_DOOR_MINUTE) {
+            return false;
+        }
+    }
+
+    return true;
 }
 
 

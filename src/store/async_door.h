@@ -26,11 +26,13 @@ typedef struct async_door_map_s  async_door_map_t;
 typedef struct {
     int                fd;           /* -1 = closed */
     async_door_map_t  *map;
+    bool               locked;       /* by us */
 } async_door_t;
 
 
-/* dir_fd is db/; the file is made if it is missing */
-async_rc_t async_door_open(async_door_t *door, int dir_fd,
+/* dir_fd is db/; the file is made if it is missing.  Waits for others for
+   up to wait_ms */
+async_rc_t async_door_open(async_door_t *door, int dir_fd, int64_t wait_ms,
     async_error_t *err);
 void async_door_close(async_door_t *door);
 
@@ -38,6 +40,20 @@ void async_door_close(async_door_t *door);
 async_rc_t async_door_lock(async_door_t *door, int64_t wait_ms,
     async_error_t *err);
 void async_door_unlock(async_door_t *door);
+
+/*
+ * Word for all who share the store.  A latch stays until the last of them has
+ * closed it: a disk that failed a write is not to be trusted before a person
+ * has looked.  Faults are pages that could not be read; three in a minute of
+ * CLOCK_MONOTONIC (now, ms) trip the breaker, until that minute is over.
+ */
+#define ASYNC_DOOR_FAULTS  3
+#define ASYNC_DOOR_MINUTE  60000
+
+void async_door_latch(async_door_t *door);
+bool async_door_latched(const async_door_t *door);
+void async_door_fault(async_door_t *door, int64_t now);
+bool async_door_tripped(const async_door_t *door, int64_t now);
 
 /*
  * flock() with a limit, for the other files of db/ too: ASYNC_BUSY when it

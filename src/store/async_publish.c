@@ -11,6 +11,13 @@
 
 static bool async_publish_valid(const async_policy_t *policies,
     unsigned npolicies, const async_queue_t *queues, unsigned nqueues);
+static async_rc_t async_publish_look(async_store_t *store,
+    const async_policy_t *policies, unsigned npolicies,
+    const async_queue_t *queues, unsigned nqueues, bool *known,
+    async_error_t *err);
+static async_rc_t async_publish_write(async_store_t *store,
+    const async_policy_t *policies, unsigned npolicies,
+    const async_queue_t *queues, unsigned nqueues, async_error_t *err);
 static void async_publish_policy(async_work_t *work,
     const async_policy_t *policy);
 static void async_publish_queue(async_work_t *work,
@@ -40,17 +47,34 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
     unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
     async_error_t *err)
 {
-    int           rc;
-    bool          known;
-    MDB_txn      *txn;
-    unsigned      i;
-    async_rc_t    result;
-    async_work_t  work;
+    bool        known;
+    async_rc_t  rc;
 
     if (!async_publish_valid(policies, npolicies, queues, nqueues)) {
         async_error_set(err, "a policy or the name of a queue is not valid");
         return ASYNC_INVALID;
     }
+
+    rc = async_publish_look(store, policies, npolicies, queues, nqueues,
+                            &known, err);
+
+    if (rc != ASYNC_OK || known) {
+        return rc;
+    }
+
+    return async_publish_write(store, policies, npolicies, queues, nqueues,
+                               err);
+}
+
+
+static async_rc_t
+async_publish_look(async_store_t *store, const async_policy_t *policies,
+    unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
+    bool *known, async_error_t *err)
+{
+    int            rc;
+    MDB_txn       *txn;
+    async_guard_t  guard;
 
     rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
 
@@ -58,18 +82,36 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
         return async_db_rc(rc, "read the store", err);
     }
 
-    known = async_publish_known(store, txn, policies, npolicies, queues,
-                                nqueues);
-    mdb_txn_abort(txn);
+    async_guard_begin(&guard);
 
-    if (known) {
-        return ASYNC_OK;
+    if (sigsetjmp(guard.back, 0) != 0) {
+        mdb_txn_abort(txn);
+        return async_health_damaged(store, err);
     }
 
-    result = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
+    *known = async_publish_known(store, txn, policies, npolicies, queues,
+                                 nqueues);
 
-    if (result != ASYNC_OK) {
-        return result;
+    async_guard_end(&guard);
+    mdb_txn_abort(txn);
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_publish_write(async_store_t *store, const async_policy_t *policies,
+    unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
+    async_error_t *err)
+{
+    unsigned      i;
+    async_rc_t    rc;
+    async_work_t  work;
+
+    rc = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
     }
 
     for (i = 0; i < npolicies; i++) {

@@ -4,9 +4,6 @@
  * a second; in between, what we write ourselves is added.
  */
 
-#include <limits.h>
-#include <stdio.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "async_db.h"
@@ -23,7 +20,6 @@
 
 
 static async_rc_t async_quota_pages(async_store_t *store, async_error_t *err);
-static void async_quota_files(async_store_t *store);
 
 
 async_rc_t
@@ -51,17 +47,10 @@ async_quota_measure(async_store_t *store, async_error_t *err)
             quota->disk = (uint64_t) st.f_bavail * st.f_frsize;
         }
 
-        async_quota_files(store);
+        (void) async_health_there(store);
 
         quota->at = now;
         quota->added = 0;
-    }
-
-    if (quota->replaced) {
-        async_error_set(err, "data.mdb or lock.mdb in \"%s/db\" was replaced "
-                        "or removed; restart all that use the store",
-                        store->path);
-        return ASYNC_UNAVAILABLE;
     }
 
     return ASYNC_OK;
@@ -87,6 +76,7 @@ async_quota_pages(async_store_t *store, async_error_t *err)
     }
 
     if (rc != MDB_SUCCESS) {
+        async_health_judge(store, rc);
         return async_db_rc(rc, "read the store", err);
     }
 
@@ -139,33 +129,6 @@ async_quota_free(MDB_txn *txn, uint64_t *pages)
     mdb_cursor_close(cursor);
 
     return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
-}
-
-
-/*
- * Writing on into files that others no longer find would lose what was
- * promised.  They look by name, so the folder may not have moved either.
- */
-
-static void
-async_quota_files(async_store_t *store)
-{
-    int                       i, n;
-    char                      path[PATH_MAX];
-    struct stat               st;
-    static const char *const  names[2] = { "data.mdb", "lock.mdb" };
-
-    store->quota.replaced = false;
-
-    for (i = 0; i < 2; i++) {
-        n = snprintf(path, sizeof(path), "%s/db/%s", store->path, names[i]);
-
-        if (n < 0 || (size_t) n >= sizeof(path) || stat(path, &st) == -1
-            || st.st_dev != store->dev[i] || st.st_ino != store->ino[i])
-        {
-            store->quota.replaced = true;
-        }
-    }
 }
 
 

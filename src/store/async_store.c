@@ -14,6 +14,7 @@
 
 #define ASYNC_STORE_SIZE      (64ull << 30)
 #define ASYNC_STORE_DATABASES 16
+#define ASYNC_STORE_HASTE     1             /* ms that are no wait */
 
 typedef struct {
     unsigned     magic;              /* statfs(2), f_type */
@@ -37,6 +38,8 @@ static async_rc_t async_store_folder(int parent, const char *path,
     async_error_t *err);
 static async_rc_t async_store_root(const char *path, int *fd,
     async_error_t *err);
+static async_rc_t async_store_guarded(async_store_t *store,
+    const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_begin(async_store_t *store,
     const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_dir(async_store_t *store,
@@ -44,8 +47,6 @@ static async_rc_t async_store_dir(async_store_t *store,
 static async_rc_t async_store_filesystem(int fd, async_error_t *err);
 static async_rc_t async_store_env(async_store_t *store,
     const async_store_options_t *options, bool fresh, async_error_t *err);
-static async_rc_t async_store_files(async_store_t *store,
-    async_error_t *err);
 static async_rc_t async_store_databases(async_store_t *store,
     const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_handles(async_store_t *store, MDB_txn *txn,
@@ -202,7 +203,7 @@ async_store_open(async_store_t **out, const async_store_options_t *options,
     store->ring_fd = -1;
     store->door.fd = -1;
 
-    rc = async_store_begin(store, options, err);
+    rc = async_store_guarded(store, options, err);
 
     if (rc != ASYNC_OK) {
         async_store_close(store);
@@ -216,11 +217,46 @@ async_store_open(async_store_t **out, const async_store_options_t *options,
 
 
 static async_rc_t
+async_store_guarded(async_store_t *store,
+    const async_store_options_t *options, async_error_t *err)
+{
+    async_rc_t     rc;
+    async_guard_t  guard;
+
+    async_guard_init();
+    async_guard_begin(&guard);
+
+    if (sigsetjmp(guard.back, 0) != 0) {
+
+        if (store->opening != NULL) {
+            mdb_txn_abort(store->opening);
+            store->opening = NULL;
+        }
+
+        if (store->door.locked) {
+            async_door_unlock(&store->door);
+        }
+
+        return async_health_damaged(store, err);
+    }
+
+    rc = async_store_begin(store, options, err);
+
+    async_guard_end(&guard);
+
+    return rc;
+}
+
+
+static async_rc_t
 async_store_begin(async_store_t *store, const async_store_options_t *options,
     async_error_t *err)
 {
     bool        fresh;
+    int64_t     wait;
     async_rc_t  rc;
+
+    wait = options->hasty ? ASYNC_STORE_HASTE : ASYNC_DOOR_WAIT;
 
     store->path = strdup(options->path);
 
@@ -231,11 +267,20 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
     rc = async_store_dir(store, options, &fresh, err);
 
     if (rc == ASYNC_OK) {
-        rc = async_door_open(&store->door, store->dir_fd, err);
+        rc = async_door_open(&store->door, store->dir_fd, wait, err);
     }
 
     if (rc != ASYNC_OK) {
         return rc;
+    }
+
+    if (!options->inspect
+        && async_door_tripped(&store->door, async_monotonic()))
+    {
+        async_error_set(err, "three damaged pages were met within a minute, "
+                        "the store is switched off for the rest of it; run "
+                        "nginx-async check");
+        return ASYNC_UNAVAILABLE;
     }
 
     /*
@@ -243,7 +288,7 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
      * nobody can wait for those with a limit.
      */
 
-    rc = async_door_lock(&store->door, ASYNC_DOOR_WAIT, err);
+    rc = async_door_lock(&store->door, wait, err);
 
     if (rc != ASYNC_OK) {
         return rc;
@@ -346,6 +391,8 @@ async_store_env(async_store_t *store, const async_store_options_t *options,
         store->size = ASYNC_STORE_SIZE;
     }
 
+    async_guard_env(store->env);
+
     mdb_env_set_maxdbs(store->env, ASYNC_STORE_DATABASES);
     mdb_env_set_maxreaders(store->env, ASYNC_STORE_READERS);
 
@@ -375,32 +422,7 @@ async_store_env(async_store_t *store, const async_store_options_t *options,
         store->size = info.me_mapsize;
     }
 
-    return async_store_files(store, err);
-}
-
-
-static async_rc_t
-async_store_files(async_store_t *store, async_error_t *err)
-{
-    int                       i;
-    struct stat               st;
-    static const char *const  names[2] = { "data.mdb", "lock.mdb" };
-
-    for (i = 0; i < 2; i++) {
-
-        if (fstatat(store->dir_fd, names[i], &st, AT_SYMLINK_NOFOLLOW)
-            == -1)
-        {
-            async_error_set(err, "cannot look at db/%s of the store: %s",
-                            names[i], strerror(errno));
-            return ASYNC_UNAVAILABLE;
-        }
-
-        store->dev[i] = st.st_dev;
-        store->ino[i] = st.st_ino;
-    }
-
-    return ASYNC_OK;
+    return async_health_begin(store, err);
 }
 
 
@@ -419,11 +441,15 @@ async_store_databases(async_store_t *store,
         return async_db_rc(rc, "read the store", err);
     }
 
+    store->opening = txn;
+
     result = async_store_handles(store, txn, options->create, err);
 
     if (result == ASYNC_OK) {
         result = async_store_meta(store, txn, options, err);
     }
+
+    store->opening = NULL;
 
     if (result != ASYNC_OK) {
         mdb_txn_abort(txn);

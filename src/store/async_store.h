@@ -40,6 +40,9 @@ typedef struct {
     bool         relaxed;      /* MDB_NOMETASYNC */
     bool         create;       /* make databases and meta that are missing;
                                   without: ASYNC_NOT_FOUND if not there */
+    bool         hasty;        /* ASYNC_BUSY rather than wait for others */
+    bool         inspect;      /* also while the breaker is open, see
+                                  async_store_health() */
 } async_store_options_t;
 
 
@@ -52,11 +55,31 @@ typedef struct {
 async_rc_t async_store_prepare(const char *path, unsigned uid, unsigned gid,
     async_error_t *err);
 
-/* opens the environment and its databases; never waits for another process
-   longer than 2 s */
+/*
+ * Opens the environment and its databases; never waits for another process
+ * longer than 2 s.  After three damaged pages within a minute, whoever met
+ * them, it is ASYNC_UNAVAILABLE until that minute is over.
+ */
 async_rc_t async_store_open(async_store_t **store,
     const async_store_options_t *options, async_error_t *err);
 void async_store_close(async_store_t *store);
+
+/*
+ * What became of an open store.  Other than sound: every call says
+ * ASYNC_UNAVAILABLE from then on, or soon; close it, and open it anew.  It
+ * looks at the files: call it once a second.
+ */
+typedef enum {
+    ASYNC_STORE_SOUND,
+    ASYNC_STORE_REPLACED,      /* its files are not those that are open; let
+                                  two seconds pass, so that all notice */
+    ASYNC_STORE_BROKEN,        /* LMDB gave up, or another size was set */
+    ASYNC_STORE_DAMAGED        /* a page could not be read */
+} async_store_health_t;
+
+async_store_health_t async_store_health(async_store_t *store);
+/* a sentence for each */
+const char *async_store_health_text(async_store_health_t health);
 
 const char *async_store_path(const async_store_t *store);
 /* secret that a replay shows, made with the store; ASYNC_TOKEN characters */

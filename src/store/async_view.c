@@ -18,6 +18,11 @@ typedef struct {
 } async_queues_t;
 
 
+static uint64_t async_epoch_read(async_store_t *store, MDB_txn *txn);
+static async_rc_t async_figures_read(async_store_t *store, MDB_txn *txn,
+    async_store_figures_t *figures);
+static int async_jobs_each(async_view_t *view, unsigned limit,
+    async_job_fn fn, void *data);
 static async_rc_t async_queues_begin(async_view_t *view,
     async_queues_t *both);
 static int async_queues_policy(async_queues_t *both, MDB_cursor_op op);
@@ -47,6 +52,7 @@ async_view_open(async_view_t **out, async_store_t *store)
 
     if (rc != MDB_SUCCESS) {
         free(view);
+        async_health_judge(store, rc);
         return async_db_rc(rc, NULL, NULL);
     }
 
@@ -69,9 +75,35 @@ async_view_close(async_view_t *view)
 
 
 async_rc_t
-async_view_begin(async_view_t *view)
+async_view_renew(async_view_t *view)
 {
-    return async_db_rc(mdb_txn_renew(view->txn), NULL, NULL);
+    int  rc;
+
+    if (atomic_load(&view->store->health) != ASYNC_STORE_SOUND) {
+        async_guard_end(&view->guard);
+        return ASYNC_UNAVAILABLE;
+    }
+
+    rc = mdb_txn_renew(view->txn);
+
+    if (rc != MDB_SUCCESS) {
+        async_guard_end(&view->guard);
+        async_health_judge(view->store, rc);
+        return async_db_rc(rc, NULL, NULL);
+    }
+
+    return ASYNC_OK;
+}
+
+
+/* the transaction is as good as before: what it shows is not */
+
+async_rc_t
+async_view_damaged(async_view_t *view)
+{
+    mdb_txn_reset(view->txn);
+
+    return async_health_damaged(view->store, NULL);
 }
 
 
@@ -79,6 +111,7 @@ void
 async_view_end(async_view_t *view)
 {
     mdb_txn_reset(view->txn);
+    async_guard_end(&view->guard);
 }
 
 
@@ -146,12 +179,8 @@ async_rc_t
 async_view_jobs(async_view_t *view, unsigned limit, async_job_fn fn,
     void *data)
 {
-    int          rc;
-    MDB_val      k, v;
-    async_rc_t   result;
-    async_id_t   id;
-    async_job_t  job;
-    MDB_cursor  *cursor;
+    int         rc;
+    async_rc_t  result;
 
     result = async_view_begin(view);
 
@@ -159,12 +188,29 @@ async_view_jobs(async_view_t *view, unsigned limit, async_job_fn fn,
         return result;
     }
 
+    rc = async_jobs_each(view, limit, fn, data);
+
+    async_view_end(view);
+
+    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+}
+
+
+static int
+async_jobs_each(async_view_t *view, unsigned limit, async_job_fn fn,
+    void *data)
+{
+    int          rc;
+    MDB_val      k, v;
+    async_id_t   id;
+    async_job_t  job;
+    MDB_cursor  *cursor;
+
     rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_JOBS],
                          &cursor);
 
     if (rc != MDB_SUCCESS) {
-        async_view_end(view);
-        return async_db_rc(rc, NULL, NULL);
+        return rc;
     }
 
     for (/* void */; limit > 0; limit--) {
@@ -187,9 +233,8 @@ async_view_jobs(async_view_t *view, unsigned limit, async_job_fn fn,
     }
 
     mdb_cursor_close(cursor);
-    async_view_end(view);
 
-    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+    return rc;
 }
 
 
@@ -372,7 +417,34 @@ async_queues_each(async_queues_t *both, async_queue_fn fn, void *data)
 uint64_t
 async_store_epoch(async_store_t *store)
 {
-    MDB_txn      *txn;
+    MDB_txn       *txn;
+    uint64_t       epoch;
+    async_guard_t  guard;
+
+    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) != MDB_SUCCESS) {
+        return 0;
+    }
+
+    async_guard_begin(&guard);
+
+    if (sigsetjmp(guard.back, 0) != 0) {
+        mdb_txn_abort(txn);
+        (void) async_health_damaged(store, NULL);
+        return 0;
+    }
+
+    epoch = async_epoch_read(store, txn);
+
+    async_guard_end(&guard);
+    mdb_txn_abort(txn);
+
+    return epoch;
+}
+
+
+static uint64_t
+async_epoch_read(async_store_t *store, MDB_txn *txn)
+{
     MDB_val       v;
     uint64_t      epoch;
     async_key_t   key;
@@ -381,17 +453,11 @@ async_store_epoch(async_store_t *store)
     epoch = 0;
     async_key_meta(&key);
 
-    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) != MDB_SUCCESS) {
-        return 0;
-    }
-
     if (async_db_get(store, txn, &key, &v) == ASYNC_OK
         && async_meta_decode(&meta, v.mv_data, v.mv_size) == ASYNC_OK)
     {
         epoch = meta.epoch;
     }
-
-    mdb_txn_abort(txn);
 
     return epoch;
 }
@@ -400,13 +466,10 @@ async_store_epoch(async_store_t *store)
 async_rc_t
 async_store_figures(async_store_t *store, async_store_figures_t *figures)
 {
-    int          rc;
-    MDB_txn     *txn;
-    MDB_val      v;
-    MDB_stat     st;
-    uint64_t     unused;
-    async_key_t  key;
-    MDB_envinfo  info;
+    int            rc;
+    MDB_txn       *txn;
+    async_rc_t     result;
+    async_guard_t  guard;
 
     memset(figures, 0, sizeof(async_store_figures_t));
 
@@ -416,13 +479,39 @@ async_store_figures(async_store_t *store, async_store_figures_t *figures)
         return async_db_rc(rc, NULL, NULL);
     }
 
+    async_guard_begin(&guard);
+
+    if (sigsetjmp(guard.back, 0) != 0) {
+        mdb_txn_abort(txn);
+        return async_health_damaged(store, NULL);
+    }
+
+    result = async_figures_read(store, txn, figures);
+
+    async_guard_end(&guard);
+    mdb_txn_abort(txn);
+
+    return result;
+}
+
+
+static async_rc_t
+async_figures_read(async_store_t *store, MDB_txn *txn,
+    async_store_figures_t *figures)
+{
+    int          rc;
+    MDB_val      v;
+    MDB_stat     st;
+    uint64_t     unused;
+    async_key_t  key;
+    MDB_envinfo  info;
+
     rc = async_quota_free(txn, &unused);
 
     if (rc != MDB_SUCCESS
         || (rc = mdb_stat(txn, store->dbi[ASYNC_DB_JOBS], &st)) != MDB_SUCCESS
         || (rc = mdb_env_info(store->env, &info)) != MDB_SUCCESS)
     {
-        mdb_txn_abort(txn);
         return async_db_rc(rc, NULL, NULL);
     }
 
@@ -439,8 +528,6 @@ async_store_figures(async_store_t *store, async_store_figures_t *figures)
     figures->used = (info.me_last_pgno + 1 - unused) * st.ms_psize;
     figures->jobs = st.ms_entries;
     figures->transaction = info.me_last_txnid;
-
-    mdb_txn_abort(txn);
 
     return ASYNC_OK;
 }

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "async_bell.h"
@@ -17,17 +18,18 @@ static void async_work_finish(async_work_t *work);
 static void async_work_trim(async_work_t *work);
 static async_rc_t async_work_failed(async_work_t *work, int rc,
     async_error_t *err);
+static bool async_work_gave_up(async_store_t *store);
 
 
 /* --- the transaction --- */
 
 async_rc_t
-async_work_begin(async_work_t *work, async_store_t *store, int64_t now,
+async_work_enter(async_work_t *work, async_store_t *store, int64_t now,
     int64_t wait_ms, async_error_t *err)
 {
     async_rc_t  rc;
 
-    memset(work, 0, sizeof(async_work_t));
+    memset(work, 0, offsetof(async_work_t, guard));
 
     work->store = store;
     work->now = now;
@@ -36,6 +38,7 @@ async_work_begin(async_work_t *work, async_store_t *store, int64_t now,
                                                    : ASYNC_DOOR_WAIT, err);
 
     if (rc != ASYNC_OK) {
+        async_guard_end(&work->guard);
         return rc;
     }
 
@@ -43,23 +46,58 @@ async_work_begin(async_work_t *work, async_store_t *store, int64_t now,
 
     if (rc != ASYNC_OK) {
         async_door_unlock(&store->door);
+        async_guard_end(&work->guard);
     }
 
     return rc;
 }
 
 
-static async_rc_t
-async_work_start(async_work_t *work, async_error_t *err)
+/*
+ * LMDB's own lock must be given back before the door is, or the next would
+ * wait for it without a limit.  If even that leads into a damaged page, the
+ * door stays shut until this process ends, and all others say so in time.
+ */
+
+async_rc_t
+async_work_damaged(async_work_t *work, async_error_t *err)
 {
-    int             rc;
+    async_guard_t   again;
     async_store_t  *store;
 
     store = work->store;
 
-    if (atomic_load(&store->latched)) {
-        async_error_set(err, "an earlier write to the store failed; check "
-                        "the disk, then restart");
+    (void) async_health_damaged(store, err);
+    async_guard_begin(&again);
+
+    if (sigsetjmp(again.back, 0) == 0) {
+
+        if (work->txn != NULL) {
+            mdb_txn_abort(work->txn);
+        }
+
+        async_guard_end(&again);
+        async_door_unlock(&store->door);
+    }
+
+    async_work_gone_end(work, false);
+
+    return ASYNC_UNAVAILABLE;
+}
+
+
+static async_rc_t
+async_work_start(async_work_t *work, async_error_t *err)
+{
+    int                    rc;
+    async_store_t         *store;
+    async_store_health_t   health;
+
+    store = work->store;
+
+    if (async_door_latched(&store->door)) {
+        async_error_set(err, "the disk failed a write to the store; look "
+                        "after it, then restart nginx and the worker");
         return ASYNC_UNAVAILABLE;
     }
 
@@ -67,9 +105,18 @@ async_work_start(async_work_t *work, async_error_t *err)
         return ASYNC_UNAVAILABLE;
     }
 
+    health = (async_store_health_t) atomic_load(&store->health);
+
+    if (health != ASYNC_STORE_SOUND) {
+        async_error_set(err, "%s", async_store_health_text(health));
+        return ASYNC_UNAVAILABLE;
+    }
+
     rc = mdb_txn_begin(store->env, NULL, 0, &work->txn);
 
     if (rc != MDB_SUCCESS) {
+        work->txn = NULL;
+        async_health_judge(store, rc);
         (void) async_db_rc(rc, "write to the store", err);
         return ASYNC_UNAVAILABLE;
     }
@@ -80,6 +127,7 @@ async_work_start(async_work_t *work, async_error_t *err)
 
     if (work->fault != ASYNC_OK) {
         mdb_txn_abort(work->txn);
+        work->txn = NULL;
         async_error_set(err, "the store is damaged; run nginx-async check");
         return ASYNC_UNAVAILABLE;
     }
@@ -157,6 +205,7 @@ async_rc_t
 async_work_commit(async_work_t *work, async_error_t *err)
 {
     int             rc;
+    MDB_txn        *txn;
     async_rc_t      result;
     async_store_t  *store;
 
@@ -182,10 +231,13 @@ async_work_commit(async_work_t *work, async_error_t *err)
         return result;
     }
 
-    rc = mdb_txn_commit(work->txn);
+    txn = work->txn;
+    rc = mdb_txn_commit(txn);
+    work->txn = NULL;
     result = rc == MDB_SUCCESS ? ASYNC_OK : async_work_failed(work, rc, err);
 
     async_door_unlock(&store->door);
+    async_guard_end(&work->guard);
 
     if (result == ASYNC_OK) {
         async_bell_ring(store);
@@ -198,13 +250,19 @@ async_work_commit(async_work_t *work, async_error_t *err)
 
 
 /*
- * These LMDB reports before it touches the file; after anything else nobody
- * knows what is on the disk, and going on would build on it.
+ * LMDB writes pages that nobody refers to yet, then a page that does.  Up to
+ * that one a failure is as good as an abort; if it fails itself, LMDB gives
+ * the environment up, and nobody knows what is on the disk.  A full disk has
+ * nothing wrong with it; one that fails a write must not be built upon.
  */
 
 static async_rc_t
 async_work_failed(async_work_t *work, int rc, async_error_t *err)
 {
+    async_store_t  *store;
+
+    store = work->store;
+
     switch (rc) {
 
     case MDB_MAP_FULL:
@@ -219,11 +277,39 @@ async_work_failed(async_work_t *work, int rc, async_error_t *err)
         (void) async_db_rc(rc, "write to the store", err);
         return ASYNC_UNAVAILABLE;
 
+    case ENOSPC:
+    case EDQUOT:
+        if (!async_work_gave_up(store)) {
+            async_error_set(err, "the disk of the store is full");
+            return ASYNC_STORE_FULL;
+        }
+
+        break;
+
     default:
-        atomic_store(&work->store->latched, true);
-        (void) async_db_rc(rc, "write to the store", err);
-        return ASYNC_UNKNOWN;
+        async_door_latch(&store->door);
+        break;
     }
+
+    atomic_store(&store->health, ASYNC_STORE_BROKEN);
+    (void) async_db_rc(rc, "write to the store", err);
+
+    return ASYNC_UNKNOWN;
+}
+
+
+static bool
+async_work_gave_up(async_store_t *store)
+{
+    MDB_txn  *txn;
+
+    if (mdb_txn_begin(store->env, NULL, 0, &txn) != MDB_SUCCESS) {
+        return true;
+    }
+
+    mdb_txn_abort(txn);
+
+    return false;
 }
 
 
@@ -231,7 +317,10 @@ void
 async_work_abort(async_work_t *work)
 {
     mdb_txn_abort(work->txn);
+    work->txn = NULL;
+
     async_door_unlock(&work->store->door);
+    async_guard_end(&work->guard);
     async_work_gone_end(work, false);
 }
 

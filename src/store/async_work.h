@@ -35,15 +35,24 @@ typedef struct {
     bool            recounting;
     bool            changed;         /* there is something to commit */
     async_rc_t      fault;
+    async_guard_t   guard;           /* the last: begun before the rest */
 } async_work_t;
 
 
 /*
  * Takes the door and begins.  After ASYNC_OK one of the two below must
- * follow, in the same thread.
+ * follow, in the same thread and function: a damaged page in between leads
+ * back here, with an error, and all of it is undone.
  */
-async_rc_t async_work_begin(async_work_t *work, async_store_t *store,
+#define async_work_begin(work, store, now, wait_ms, err)                     \
+    (async_guard_begin(&(work)->guard),                                      \
+     sigsetjmp((work)->guard.back, 0) == 0                                   \
+     ? async_work_enter(work, store, now, wait_ms, err)                      \
+     : async_work_damaged(work, err))
+
+async_rc_t async_work_enter(async_work_t *work, async_store_t *store,
     int64_t now, int64_t wait_ms, async_error_t *err);
+async_rc_t async_work_damaged(async_work_t *work, async_error_t *err);
 /* commits, or aborts if nothing changed or there was a fault */
 async_rc_t async_work_commit(async_work_t *work, async_error_t *err);
 void async_work_abort(async_work_t *work);

@@ -23,6 +23,7 @@ static void async_loop_cut_all(async_loop_t *w, int64_t now);
 static void async_loop_phase(async_loop_t *w, int64_t now);
 static void async_loop_stop(async_loop_t *w, int64_t now);
 static void async_loop_chores(async_loop_t *w, int64_t now);
+static void async_loop_health(async_loop_t *w);
 static void async_loop_sleep(async_loop_t *w);
 static int async_loop_timeout(const async_loop_t *w);
 static void async_loop_signaled(async_loop_t *w);
@@ -221,7 +222,31 @@ async_loop_chores(async_loop_t *w, int64_t now)
         async_chores_tick(&w->chores, w->store, w->env.view, now);
     }
 
+    async_loop_health(w);
+
     w->look = true;
+}
+
+
+/* what runs is cut, and judged by the epoch that follows */
+
+static void
+async_loop_health(async_loop_t *w)
+{
+    async_store_health_t  health;
+
+    health = async_store_health(w->store);
+
+    if (health == ASYNC_STORE_SOUND) {
+        return;
+    }
+
+    async_log(ASYNC_LOG_ERROR, "msg=\"the store has to be opened anew\" "
+              "reason=\"%s\" running=%u", async_store_health_text(health),
+              w->running);
+
+    w->phase = w->phase == ASYNC_LOOP_RUNS ? ASYNC_LOOP_REOPENS
+                                           : ASYNC_LOOP_BROKE;
 }
 
 

@@ -29,6 +29,8 @@ typedef enum {
     ASYNC_LOOP_DRAINS,          /* takes no new job */
     ASYNC_LOOP_STOPS,           /* nothing runs, events are being stored */
     ASYNC_LOOP_DONE,
+    ASYNC_LOOP_REOPENS,         /* must not go on with this store as it is
+                                   open: closes it, and begins again */
     ASYNC_LOOP_BROKE            /* must not go on: exit 1 */
 } async_loop_phase_t;
 
@@ -73,7 +75,7 @@ typedef struct {
 } async_loop_t;
 
 
-/* runs until phase is DONE or BROKE */
+/* runs until phase is DONE or above */
 void async_loop_run(async_loop_t *w);
 
 /* an attempt ended: its event goes with the next commit */

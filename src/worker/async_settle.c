@@ -304,9 +304,10 @@ async_settle_refused(async_loop_t *w, async_rc_t rc, const char *why)
 
     if (rc == ASYNC_UNKNOWN) {
         async_log(ASYNC_LOG_ERROR, "msg=\"a commit failed and nobody knows "
-                  "what was written: stopping, a restart finds out\" "
+                  "what was written: opening the store anew finds out\" "
                   "error=%s", async_log_quote(&quote, why));
-        w->phase = ASYNC_LOOP_BROKE;
+        w->phase = w->phase == ASYNC_LOOP_RUNS ? ASYNC_LOOP_REOPENS
+                                               : ASYNC_LOOP_BROKE;
         return;
     }
 

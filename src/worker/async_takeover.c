@@ -15,6 +15,7 @@
 
 
 #define ASYNC_TAKEOVER_MISSING  1000    /* ms between looks for the store */
+#define ASYNC_TAKEOVER_AGAIN    2000    /* before the store is opened anew */
 #define ASYNC_TAKEOVER_STANDBY  250     /* and for its lock */
 #define ASYNC_TAKEOVER_SLICE    256     /* jobs judged in one commit */
 #define ASYNC_TAKEOVER_PAUSE    2       /* ms between those */
@@ -22,7 +23,7 @@
 
 static bool async_takeover_user(const char *user);
 static async_takeover_t async_takeover_open(const char *path, int signals,
-    async_store_t **store);
+    bool again, async_store_t **store);
 static bool async_takeover_owner(const char *path, bool *missing);
 static async_takeover_t async_takeover_lock(async_store_t *store,
     int signals);
@@ -37,7 +38,7 @@ static bool async_takeover_wait(int signals, int ms);
 
 async_takeover_t
 async_takeover(const async_worker_options_t *options, int signals,
-    async_store_t **store, uint64_t *epoch)
+    bool again, async_store_t **store, uint64_t *epoch)
 {
     async_takeover_t  got;
 
@@ -49,7 +50,11 @@ async_takeover(const async_worker_options_t *options, int signals,
 
     async_notify("READY=1\nSTATUS=waiting for the store");
 
-    got = async_takeover_open(options->store, signals, store);
+    if (again && !async_takeover_wait(signals, ASYNC_TAKEOVER_AGAIN)) {
+        return ASYNC_TAKEOVER_STOPPED;
+    }
+
+    got = async_takeover_open(options->store, signals, again, store);
 
     if (got == ASYNC_TAKEOVER_DONE) {
         got = async_takeover_lock(*store, signals);
@@ -100,7 +105,8 @@ async_takeover_user(const char *user)
 
 
 static async_takeover_t
-async_takeover_open(const char *path, int signals, async_store_t **store)
+async_takeover_open(const char *path, int signals, bool again,
+    async_store_t **store)
 {
     bool                   missing, told;
     async_rc_t             rc;
@@ -127,7 +133,7 @@ async_takeover_open(const char *path, int signals, async_store_t **store)
 
             *store = NULL;
 
-            if (rc != ASYNC_NOT_FOUND && rc != ASYNC_BUSY) {
+            if (rc != ASYNC_NOT_FOUND && rc != ASYNC_BUSY && !again) {
                 async_log(ASYNC_LOG_ERROR, "msg=\"cannot open the store\" "
                           "store=%s error=%s", where.text,
                           async_log_quote(&why, err.text));
@@ -135,7 +141,12 @@ async_takeover_open(const char *path, int signals, async_store_t **store)
             }
         }
 
-        if (!told) {
+        if (!told && again && !missing) {
+            async_log(ASYNC_LOG_WARN, "msg=\"waiting for the store\" "
+                      "store=%s error=%s", where.text,
+                      async_log_quote(&why, err.text));
+
+        } else if (!told) {
             async_log(ASYNC_LOG_NOTICE, "msg=\"waiting for nginx to make the "
                       "store\" store=%s", where.text);
         }

@@ -19,11 +19,12 @@ typedef enum {
 
 
 /*
- * signals: a signalfd, watched but not read.  *store is open after DONE, and
- * also after the others if it is not NULL.
+ * signals: a signalfd, watched but not read.  again: the store was open
+ * before; what keeps it from being opened now is waited for, however long.
+ * *store is open after DONE, and also after the others if it is not NULL.
  */
 async_takeover_t async_takeover(const async_worker_options_t *options,
-    int signals, async_store_t **store, uint64_t *epoch);
+    int signals, bool again, async_store_t **store, uint64_t *epoch);
 
 
 #endif /* ASYNC_TAKEOVER_H */

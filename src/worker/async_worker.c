@@ -18,9 +18,12 @@
 #include "async_takeover.h"
 
 
-#define ASYNC_WORKER_JOBS  256      /* at once, unless asked otherwise */
+#define ASYNC_WORKER_JOBS   256     /* at once, unless asked otherwise */
+#define ASYNC_WORKER_AGAIN  -1
 
 
+static int async_worker_once(const async_worker_options_t *options,
+    bool again);
 static bool async_worker_init(async_loop_t *w,
     const async_worker_options_t *options);
 static bool async_worker_signals(async_loop_t *w);
@@ -34,21 +37,47 @@ static void async_worker_clean(async_loop_t *w);
 int
 async_worker_run(const async_worker_options_t *options)
 {
-    int             rc;
-    async_loop_t  w;
+    int   rc;
+    bool  again;
 
     async_log_init(options->log_level);
+
+    again = false;
+
+    do {
+        rc = async_worker_once(options, again);
+        again = true;
+    } while (rc == ASYNC_WORKER_AGAIN);
+
+    async_notify("STOPPING=1");
+    async_log(ASYNC_LOG_NOTICE, "msg=\"worker exits\" code=%d", rc);
+
+    return rc;
+}
+
+
+/* from opening the store to closing it; an exit code, or once more */
+
+static int
+async_worker_once(const async_worker_options_t *options, bool again)
+{
+    int           rc;
+    async_loop_t  w;
 
     rc = 1;
 
     if (async_worker_init(&w, options)) {
 
-        switch (async_takeover(options, w.signals, &w.store, &w.epoch)) {
+        switch (async_takeover(options, w.signals, again, &w.store,
+                               &w.epoch))
+        {
 
         case ASYNC_TAKEOVER_DONE:
             if (async_worker_open(&w, options)) {
                 async_loop_run(&w);
-                rc = w.phase == ASYNC_LOOP_DONE ? 0 : 1;
+
+                rc = w.phase == ASYNC_LOOP_DONE ? 0
+                     : w.phase == ASYNC_LOOP_REOPENS ? ASYNC_WORKER_AGAIN : 1;
             }
 
             break;
@@ -62,10 +91,7 @@ async_worker_run(const async_worker_options_t *options)
         }
     }
 
-    async_notify("STOPPING=1");
     async_worker_clean(&w);
-
-    async_log(ASYNC_LOG_NOTICE, "msg=\"worker exits\" code=%d", rc);
 
     return rc;
 }

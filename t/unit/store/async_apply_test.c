@@ -196,7 +196,8 @@ a_stopped_holder_makes_us_say_busy_and_nothing_is_written(void **state)
     pid = fork();
 
     if (pid == 0) {
-        if (async_door_open(&door, f->store->dir_fd, NULL) != ASYNC_OK
+        if (async_door_open(&door, f->store->dir_fd, ASYNC_DOOR_WAIT, NULL)
+                != ASYNC_OK
             || async_door_lock(&door, 2000, NULL) != ASYNC_OK
             || write(fds[1], "x", 1) != 1)
         {
@@ -373,6 +374,7 @@ static int
 failing_disk(fixture_t *f)
 {
     int                    n;
+    pid_t                  pid;
     async_rc_t             rc;
     async_job_t            job;
     async_store_t         *store;
@@ -404,11 +406,44 @@ failing_disk(fixture_t *f)
         return 12;
     }
 
-    /* latched, also for what would fit */
+    /* latched, also for what would fit, and for who opens it now */
 
     job = fixture_job(5000);
 
-    return fixture_submit(f, &job) == ASYNC_UNAVAILABLE ? 0 : 13;
+    if (fixture_submit(f, &job) != ASYNC_UNAVAILABLE
+        || async_store_health(store) != ASYNC_STORE_BROKEN)
+    {
+        return 13;
+    }
+
+    pid = fork();
+
+    if (pid == 0) {
+        execl("/proc/self/exe", "latched", f->path, NULL);
+    }
+
+    return fixture_wait(pid);
+}
+
+
+/* another process, while the first still has the store open */
+
+static int
+latched(const char *path)
+{
+    fixture_t    f;
+    async_job_t  job;
+
+    memset(&f, 0, sizeof(f));
+    snprintf(f.path, sizeof(f.path), "%s", path);
+
+    if (fixture_open_as(&f, 0, false) != ASYNC_OK) {
+        return 20;
+    }
+
+    job = fixture_job(5001);
+
+    return fixture_submit(&f, &job) == ASYNC_UNAVAILABLE ? 0 : 21;
 }
 
 
@@ -458,8 +493,15 @@ files_that_were_replaced_are_not_written_to(void **state)
     assert_int_equal(fixture_submit(f, &job), ASYNC_UNAVAILABLE);
     assert_non_null(strstr(f->err.text, "replaced"));
 
+    assert_int_equal(async_store_health(f->store), ASYNC_STORE_REPLACED);
+
+    /* who comes after finds what is there */
+
     assert_int_equal(rename(to, from), 0);
-    f->store->quota.at -= 1000;
+    assert_int_equal(fixture_submit(f, &job), ASYNC_UNAVAILABLE);
+
+    fixture_close(f);
+    assert_int_equal(fixture_open_as(f, 0, true), ASYNC_OK);
     assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
 }
 
@@ -479,14 +521,19 @@ a_folder_that_was_moved_is_not_written_to(void **state)
     assert_int_equal(fixture_submit(f, &job), ASYNC_UNAVAILABLE);
 
     assert_int_equal(rename(aside, f->path), 0);
-    f->store->quota.at -= 1000;
+    fixture_close(f);
+    assert_int_equal(fixture_open_as(f, 0, true), ASYNC_OK);
     assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
 }
 
 
 int
-main(void)
+main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[0], "latched") == 0) {
+        return latched(argv[1]);
+    }
+
 #define sound(test)                                                          \
     cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
                                     fixture_teardown_sound)

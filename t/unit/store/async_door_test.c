@@ -70,7 +70,8 @@ company(room_t *room, bool lock)
     if (room->pid == 0) {
         close(to[1]);
 
-        if (async_door_open(&door, room->dir_fd, NULL) != ASYNC_OK
+        if (async_door_open(&door, room->dir_fd, ASYNC_DOOR_WAIT, NULL)
+                != ASYNC_OK
             || (lock && async_door_lock(&door, 1000, NULL) != ASYNC_OK)
             || write(from[1], "x", 1) != 1
             || read(to[0], &byte, 1) != 1)
@@ -112,7 +113,9 @@ open_ok(room_t *room)
 
     err.text[0] = '\0';
 
-    if (async_door_open(&room->door, room->dir_fd, &err) != ASYNC_OK) {
+    if (async_door_open(&room->door, room->dir_fd, ASYNC_DOOR_WAIT, &err)
+        != ASYNC_OK)
+    {
         fail_msg("%s", err.text);
     }
 }
@@ -236,7 +239,8 @@ nobody_makes_anew_what_another_may_hold(void **state)
     company(room, true);
     damage(room, 0);                                /* the magic */
 
-    assert_int_equal(async_door_open(&room->door, room->dir_fd, &err),
+    assert_int_equal(async_door_open(&room->door, room->dir_fd,
+                                     ASYNC_DOOR_WAIT, &err),
                      ASYNC_UNAVAILABLE);
     assert_non_null(strstr(err.text, "damaged"));
     assert_int_equal(room->door.fd, -1);
@@ -255,7 +259,8 @@ another_pid_namespace_may_not_come_in(void **state)
     company(room, false);
     damage(room, 16);                               /* the namespace */
 
-    assert_int_equal(async_door_open(&room->door, room->dir_fd, &err),
+    assert_int_equal(async_door_open(&room->door, room->dir_fd,
+                                     ASYNC_DOOR_WAIT, &err),
                      ASYNC_UNAVAILABLE);
     assert_non_null(strstr(err.text, "PID namespace"));
 
@@ -308,7 +313,9 @@ many_who_come_at_once_agree_on_one_mutex(void **state)
             continue;
         }
 
-        if (async_door_open(&door, room->dir_fd, NULL) != ASYNC_OK) {
+        if (async_door_open(&door, room->dir_fd, ASYNC_DOOR_WAIT, NULL)
+            != ASYNC_OK)
+        {
             _exit(1);
         }
 
@@ -346,7 +353,8 @@ the_file_does_not_follow_a_link(void **state)
     room_t  *room = *state;
 
     assert_int_equal(symlinkat("elsewhere", room->dir_fd, "door"), 0);
-    assert_int_equal(async_door_open(&room->door, room->dir_fd, NULL),
+    assert_int_equal(async_door_open(&room->door, room->dir_fd,
+                                     ASYNC_DOOR_WAIT, NULL),
                      ASYNC_UNAVAILABLE);
     assert_int_equal(faccessat(room->dir_fd, "elsewhere", F_OK, 0), -1);
 }

@@ -486,7 +486,9 @@ an_opening_does_not_wait_for_ever_for_a_stopped_one(void **state)
 
         snprintf(path, sizeof(path), "%s/db", f->path);
 
-        if (async_door_open(&door, open(path, O_RDONLY), NULL) != ASYNC_OK
+        if (async_door_open(&door, open(path, O_RDONLY), ASYNC_DOOR_WAIT,
+                            NULL)
+                != ASYNC_OK
             || async_door_lock(&door, 1000, NULL) != ASYNC_OK
             || write(fds[1], "x", 1) != 1)
         {
