@@ -399,7 +399,7 @@ is($result->header('Location'), 'http://shop.test:' . $t->port . '/a/y', 'the ad
 
 === TEST 23: a job that failed without a response is a problem
 --- config
-    location /a     { async on; proxy_pass http://127.0.0.1:1; }
+    location /a     { async on; async_retry off; proxy_pass http://127.0.0.1:1; }
     location /b     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }
 --- check

@@ -61,7 +61,7 @@ is($json->{resultStatus}, 201, 'resultStatus');
 is($json->{resourceUrl}, 'http://shop.test/made/7', 'resourceUrl');
 is($json->{statusUrl}, $url, 'statusUrl');
 is($json->{attempt}, 1, 'attempt');
-is($json->{maxAttempts}, 1, 'maxAttempts');
+is($json->{maxAttempts}, 5, 'maxAttempts');
 my $time = qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 like($json->{$_}, $time, $_) for qw(createdAt startedAt finishedAt expiresAt);
 cmp_ok($json->{startedAt}, 'le', $json->{finishedAt}, 'started before it finished');
@@ -90,11 +90,12 @@ for my $status (400, 404, 409, 500, 503) {
 
 === TEST 5: a job whose backend cannot be reached has failed, without a result
 --- config
-    location /a     { async on; proxy_pass http://127.0.0.1:1; }
+    location /a     { async on; async_retry off; proxy_pass http://127.0.0.1:1; }
     location /jobs/ { async_status; }
 --- check
 my $json = wait_job(submit('/a'));
 is($json->{status}, 'failed', 'failed');
+is($json->{maxAttempts}, 1, 'one attempt');
 is($json->{error}{code}, 'backend-unreachable', 'the code');
 ok($json->{error}{detail}, 'a sentence');
 unlike($json->{error}{detail}, qr/127\.0\.0\.1|:1\b/, 'without the address of the backend');

@@ -113,7 +113,7 @@ is(executions(), 3, 'once each');
 
 === TEST 8: a timeout of nginx on the way to the backend is no timeout of the job
 --- config
-    location /a     { async on; proxy_connect_timeout 1s; proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2; }
+    location /a     { async on; async_retry off; proxy_connect_timeout 1s; proxy_pass http://127.0.0.1:$TEST_NGINX_PORT_2; }
     location /jobs/ { async_status; }
 --- check
 # nobody takes what connects here, and the queue of those who wait is full

@@ -167,7 +167,7 @@ if ($> == 0) {
 
 my ($code, $out, $err) = run('check', '--store', $store);
 is($code, 0, 'a check of a sound store');
-like($out, qr/^1 job, \d+ records, 2 spool files: no faults\n\z/, 'figures');
+like($out, qr/^1 job, \d+ records, 1 spool file: no faults\n\z/, 'figures');
 is($err, '', 'nothing on stderr');
 
 my ($body) = glob "$store/spool/*.res";
@@ -180,7 +180,7 @@ my $figures = JSON::PP::decode_json($out);
 is($code, 1, 'a check that finds a fault fails');
 is($figures->{faults}, 1, 'faults');
 is($figures->{jobs}, 1, 'jobs');
-is($figures->{spoolFiles}, 2, 'spoolFiles');
+is($figures->{spoolFiles}, 1, 'spoolFiles');
 is($figures->{orphans}, 0, 'orphans');
 is($err, "nginx-async: job $job->{id}: its spooled response body: is too "
          . "long\n", 'the fault is told');

@@ -47,6 +47,7 @@ my $t = AsyncTest->new(http => <<"END");
 
         location /async/ {
             async on;
+            async_retry off;
 $fastcgi
         }
 
@@ -56,6 +57,7 @@ $fastcgi
 
         location /files/ {
             async on;
+            async_retry off;
             async_methods GET;
         }
 

@@ -17,6 +17,7 @@ my $gigabyte = 1 << 30;
 
 my $t = AsyncTest->new(http => <<'END');
     large_client_header_buffers 6 16k;
+    async_retry off;
 
     server {
         listen 127.0.0.1:%%PORT%%;
