@@ -159,10 +159,7 @@ $Test::Nginx::Util::RunTestHelper = sub ($$) {
 };
 
 
-add_test_cleanup_handler(sub {
-    _stop($worker) if $worker;
-    undef $worker;
-});
+add_test_cleanup_handler(sub { _stop_worker() });
 
 
 # a section that Test::Nginx does not know, without its end of line
@@ -207,6 +204,12 @@ sub _start_worker() {
     my ($store) = @_;
     $worker = _spawn('worker.log', "$top/build/nginx-async", 'worker',
                      '--store', $store);
+}
+
+
+sub _stop_worker() {
+    _stop($worker) if $worker;
+    undef $worker;
 }
 
 

@@ -17,6 +17,8 @@ The query of a request, all optional:
 
     sleep=SECONDS      wait before the answer; "gone" if the peer leaves
     status=200         of the answer
+    fail=N             the first N attempts of a job get the status (503 if
+                       none is given) and the headers, later ones a 200
     size=N             body of N bytes, pattern(N) here and in AsyncTest.pm
     echo=1             body is the request's body
     header=Name:value  added to the answer; may be repeated
@@ -208,6 +210,10 @@ class Connection(socketserver.BaseRequestHandler):
 
     def answer(self, request, body):
         status = int(request.ask("status", "200"))
+        fails = int(request.ask("fail", "0"))
+        failed = int(request.attempt or 1) <= fails
+        if fails:
+            status = int(request.ask("status", "503")) if failed else 200
         bare = status in (204, 304) or status < 200
         chunked = request.ask("chunked") and request.version == "HTTP/1.1"
         try:
@@ -219,7 +225,8 @@ class Connection(socketserver.BaseRequestHandler):
             head += "Transfer-Encoding: chunked\r\n"
         elif not bare:
             head += f"Content-Length: {len(body)}\r\n"
-        given = [h.partition(":") for h in request.query.get("header", [])]
+        given = [h.partition(":") for h in request.query.get("header", [])
+                 if failed or not fails]
         if not any(name.lower() == "content-type" for name, _, _ in given):
             if not bare:
                 head += "Content-Type: application/json\r\n"
