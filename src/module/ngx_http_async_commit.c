@@ -32,6 +32,8 @@ typedef struct {
     ngx_queue_t                  files;       /* ops on the file threads */
     ngx_uint_t                   busy;        /* unsigned busy:1: a batch is
                                                  on its way */
+    ngx_uint_t                   refused;     /* since that was logged */
+    time_t                       told;
     ngx_event_t                  tick;
     ngx_thread_task_t           *task;        /* ctx: ngx_http_async_batch_t */
 } ngx_http_async_commits_t;
@@ -40,6 +42,7 @@ typedef struct {
 static void ngx_http_async_commit_next(void);
 static void ngx_http_async_commit_thread(void *data, ngx_log_t *log);
 static void ngx_http_async_committed(ngx_event_t *ev);
+static void ngx_http_async_commit_refused(ngx_http_async_batch_t *b);
 static void ngx_http_async_commit_tick(ngx_event_t *ev);
 static void ngx_http_async_files_late(void);
 static void ngx_http_async_commit_hanging(void);
@@ -197,10 +200,7 @@ ngx_http_async_committed(ngx_event_t *ev)
     b = ev->data;
 
     if (b->rc != ASYNC_OK && b->rc != ASYNC_BUSY) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "async_store: %ui submits were not stored (%s): %s",
-                      (ngx_uint_t) b->batch.n, async_rc_name(b->rc),
-                      b->error.text);
+        ngx_http_async_commit_refused(b);
     }
 
     /* backwards, so that those that may try again keep their order */
@@ -228,6 +228,29 @@ ngx_http_async_committed(ngx_event_t *ev)
     ac->busy = 0;
 
     ngx_http_async_commit_next();
+}
+
+
+/* one line a second, however many clients try */
+
+static void
+ngx_http_async_commit_refused(ngx_http_async_batch_t *b)
+{
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+    ac->refused += b->batch.n;
+
+    if (ac->told == ngx_time()) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "async_store: %ui submits were not stored (%s): %s",
+                  ac->refused, async_rc_name(b->rc), b->error.text);
+
+    ac->told = ngx_time();
+    ac->refused = 0;
 }
 
 
