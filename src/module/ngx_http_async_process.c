@@ -92,6 +92,13 @@ ngx_http_async_init_module(ngx_cycle_t *cycle)
                             geteuid() == 0 ? ccf->group : getegid(), &error)
         == ASYNC_OK)
     {
+        if (async_store_volatile((char *) amcf->path.data)) {
+            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                          "async_store \"%V\" lies in memory (tmpfs): its "
+                          "jobs are lost when the machine stops",
+                          &amcf->path);
+        }
+
         return NGX_OK;
     }
 

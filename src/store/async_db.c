@@ -399,6 +399,10 @@ async_db_rc(int rc, const char *what, async_error_t *err)
         async_error_set(err, "cannot %s: another process opened it with a "
                         "larger size; restart this one", what);
 
+    } else if (rc == MDB_VERSION_MISMATCH) {
+        async_error_set(err, "cannot %s: data.mdb was made by another "
+                        "generation of LMDB", what);
+
     } else if (rc == MDB_PANIC) {
         async_error_set(err, "cannot %s: an earlier write failed; check the "
                         "disk, then restart", what);

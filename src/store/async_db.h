@@ -191,6 +191,7 @@ struct async_store_s {
     char               token[ASYNC_TOKEN + 1];
     int                dir_fd;       /* db/ */
     int                worker_fd;    /* worker.lock, -1 = not held */
+    int                schema_fd;    /* schema.lock, held shared */
     dev_t              dev[ASYNC_FILES];     /* as opened */
     ino_t              ino[ASYNC_FILES];
     async_bell_map_t  *bell;
@@ -243,6 +244,9 @@ bool async_quota_allows(const async_store_t *store, uint64_t spooled,
 async_rc_t async_view_renew(async_view_t *view);
 async_rc_t async_view_damaged(async_view_t *view);
 void async_view_end(async_view_t *view);
+
+/* ASYNC_UNAVAILABLE, and a sentence, on a filesystem that LMDB cannot use */
+async_rc_t async_folder_local(int fd, async_error_t *err);
 
 /* remembers which files are open */
 async_rc_t async_health_begin(async_store_t *store, async_error_t *err);

@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "async_db.h"
@@ -16,35 +15,14 @@
 #define ASYNC_STORE_DATABASES 16
 #define ASYNC_STORE_HASTE     1             /* ms that are no wait */
 
-typedef struct {
-    unsigned     magic;              /* statfs(2), f_type */
-    const char  *name;
-} async_filesystem_t;
-
-/* mmap and robust locks over these do not hold what LMDB needs */
-
-static const async_filesystem_t  async_filesystems[] = {
-    { 0x00006969, "NFS"  },
-    { 0xFF534D42, "CIFS" },
-    { 0xFE534D42, "SMB"  },
-    { 0x0000517B, "SMB"  },
-    { 0x01021997, "9p"   },
-    { 0x65735546, "FUSE" }
-};
-
-
-static async_rc_t async_store_folder(int parent, const char *path,
-    const char *name, mode_t mode, unsigned uid, unsigned gid,
-    async_error_t *err);
-static async_rc_t async_store_root(const char *path, int *fd,
-    async_error_t *err);
 static async_rc_t async_store_guarded(async_store_t *store,
     const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_begin(async_store_t *store,
     const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_dir(async_store_t *store,
     const async_store_options_t *options, bool *fresh, async_error_t *err);
-static async_rc_t async_store_filesystem(int fd, async_error_t *err);
+static async_rc_t async_store_schema(async_store_t *store, int64_t wait,
+    async_error_t *err);
 static async_rc_t async_store_env(async_store_t *store,
     const async_store_options_t *options, bool fresh, async_error_t *err);
 static async_rc_t async_store_databases(async_store_t *store,
@@ -58,123 +36,6 @@ static async_rc_t async_store_meta_new(async_meta_t *meta, uint64_t size,
 static async_rc_t async_store_meta_judge(const async_meta_t *meta,
     async_error_t *err);
 
-
-/* --- folders --- */
-
-async_rc_t
-async_store_prepare(const char *path, unsigned uid, unsigned gid,
-    async_error_t *err)
-{
-    int         fd;
-    async_rc_t  rc;
-
-    rc = async_store_root(path, &fd, err);
-
-    if (rc != ASYNC_OK) {
-        return rc;
-    }
-
-    rc = async_store_folder(fd, path, "db", 0700, uid, gid, err);
-
-    if (rc == ASYNC_OK) {
-        rc = async_store_folder(fd, path, "spool", 0700, uid, gid, err);
-    }
-
-    if (rc == ASYNC_OK) {
-        rc = async_store_folder(fd, path, "run", 0755, 0, 0, err);
-    }
-
-    close(fd);
-
-    return rc;
-}
-
-
-/*
- * The folder itself: made by us it is root's; one that was there is left as
- * it is, but must not let others swap the names in it, since root goes on to
- * work with them.
- */
-
-static async_rc_t
-async_store_root(const char *path, int *fd, async_error_t *err)
-{
-    bool         made;
-    struct stat  st;
-
-    made = mkdir(path, 0755) == 0;
-
-    if (!made && errno != EEXIST) {
-        async_error_set(err, "cannot make the folder \"%s\": %s", path,
-                        strerror(errno));
-        return ASYNC_UNAVAILABLE;
-    }
-
-    *fd = open(path, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-
-    if (*fd == -1) {
-        async_error_set(err, "cannot open the folder \"%s\": %s", path,
-                        errno == ELOOP || errno == ENOTDIR
-                        ? "it is a file or a symbolic link; name the folder "
-                          "itself" : strerror(errno));
-        return ASYNC_UNAVAILABLE;
-    }
-
-    if (made) {
-        (void) fchmod(*fd, 0755);               /* whatever the umask is */
-    }
-
-    if (fstat(*fd, &st) == 0
-        && geteuid() == 0 && (st.st_uid != 0 || (st.st_mode & 022)))
-    {
-        async_error_set(err, "\"%s\" can be changed by others than root; use "
-                        "a folder that only root may write to", path);
-        close(*fd);
-        return ASYNC_UNAVAILABLE;
-    }
-
-    return ASYNC_OK;
-}
-
-
-static async_rc_t
-async_store_folder(int parent, const char *path, const char *name,
-    mode_t mode, unsigned uid, unsigned gid, async_error_t *err)
-{
-    int          fd;
-    bool         done;
-    struct stat  st;
-
-    if (mkdirat(parent, name, 0700) == -1 && errno != EEXIST) {
-        async_error_set(err, "cannot make the folder \"%s/%s\": %s", path,
-                        name, strerror(errno));
-        return ASYNC_UNAVAILABLE;
-    }
-
-    fd = openat(parent, name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-
-    /* only what differs: a caller who may not change it may still use it */
-
-    done = fd != -1
-           && fstat(fd, &st) == 0
-           && (geteuid() != 0 || (st.st_uid == uid && st.st_gid == gid)
-               || fchown(fd, uid, gid) == 0)
-           && ((st.st_mode & 07777) == mode || fchmod(fd, mode) == 0);
-
-    if (!done) {
-        async_error_set(err, "cannot use the folder \"%s/%s\": %s", path,
-                        name, strerror(errno));
-    }
-
-    if (fd != -1) {
-        close(fd);
-    }
-
-    return done ? ASYNC_OK : ASYNC_UNAVAILABLE;
-}
-
-
-/* --- opening --- */
 
 async_rc_t
 async_store_open(async_store_t **out, const async_store_options_t *options,
@@ -201,6 +62,7 @@ async_store_open(async_store_t **out, const async_store_options_t *options,
     store->worker_fd = -1;
     store->bell_fd = -1;
     store->ring_fd = -1;
+    store->schema_fd = -1;
     store->door.fd = -1;
 
     rc = async_store_guarded(store, options, err);
@@ -265,6 +127,10 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
     }
 
     rc = async_store_dir(store, options, &fresh, err);
+
+    if (rc == ASYNC_OK) {
+        rc = async_store_schema(store, wait, err);
+    }
 
     if (rc == ASYNC_OK) {
         rc = async_door_open(&store->door, store->dir_fd, wait, err);
@@ -337,33 +203,36 @@ async_store_dir(async_store_t *store, const async_store_options_t *options,
         return ASYNC_NOT_FOUND;
     }
 
-    return async_store_filesystem(store->dir_fd, err);
+    return async_folder_local(store->dir_fd, err);
 }
 
 
-static async_rc_t
-async_store_filesystem(int fd, async_error_t *err)
-{
-    size_t         i;
-    struct statfs  st;
+/*
+ * Whoever has the store open holds this lock shared.  A migration to another
+ * schema takes it exclusively, so that nobody meets a store halfway.
+ */
 
-    if (fstatfs(fd, &st) == -1) {
-        async_error_set(err, "cannot tell the filesystem of the store: %s",
+static async_rc_t
+async_store_schema(async_store_t *store, int64_t wait, async_error_t *err)
+{
+    async_rc_t  rc;
+
+    store->schema_fd = openat(store->dir_fd, "schema.lock",
+                              O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW, 0600);
+
+    if (store->schema_fd == -1) {
+        async_error_set(err, "cannot open db/schema.lock of the store: %s",
                         strerror(errno));
         return ASYNC_UNAVAILABLE;
     }
 
-    for (i = 0; i < sizeof(async_filesystems) / sizeof(async_filesystems[0]);
-         i++)
-    {
-        if ((unsigned) st.f_type == async_filesystems[i].magic) {
-            async_error_set(err, "the store must be on a local disk, not on "
-                            "%s", async_filesystems[i].name);
-            return ASYNC_UNAVAILABLE;
-        }
+    rc = async_door_flock(store->schema_fd, LOCK_SH, wait);
+
+    if (rc != ASYNC_OK) {
+        async_error_set(err, "the store is being brought to another schema");
     }
 
-    return ASYNC_OK;
+    return rc;
 }
 
 
@@ -585,7 +454,8 @@ async_store_meta_judge(const async_meta_t *meta, async_error_t *err)
     (void) mdb_version(&major, &minor, &patch);
 
     if (meta->schema != ASYNC_SCHEMA) {
-        async_error_set(err, "the store has schema %u, this program knows %u",
+        async_error_set(err, "the store has schema %u, this program knows "
+                        "%u: use the version of nginx-async that made it",
                         (unsigned) meta->schema, ASYNC_SCHEMA);
         return ASYNC_UNAVAILABLE;
     }
@@ -594,7 +464,8 @@ async_store_meta_judge(const async_meta_t *meta, async_error_t *err)
         || meta->lmdb_minor != (uint32_t) minor)
     {
         async_error_set(err, "the store was made with LMDB %u.%u, this is "
-                        "LMDB %d.%d", (unsigned) meta->lmdb_major,
+                        "LMDB %d.%d, which cannot read it",
+                        (unsigned) meta->lmdb_major,
                         (unsigned) meta->lmdb_minor, major, minor);
         return ASYNC_UNAVAILABLE;
     }
@@ -621,6 +492,10 @@ async_store_close(async_store_t *store)
 
     if (store->worker_fd != -1) {
         close(store->worker_fd);
+    }
+
+    if (store->schema_fd != -1) {
+        close(store->schema_fd);
     }
 
     if (store->dir_fd != -1) {

@@ -2,7 +2,8 @@
  * The store: one folder on a local disk, shared by nginx's workers, the
  * worker process and the command line.
  *
- *   db/     data.mdb lock.mdb door bell bell-*.sock worker.lock   (0700)
+ *   db/     data.mdb lock.mdb door bell bell-*.sock worker.lock
+ *           schema.lock                                           (0700)
  *   spool/  bodies over ASYNC_CHUNKED_MAX                         (0700)
  *   run/    nginx's private listeners                             (0755)
  *
@@ -54,6 +55,9 @@ typedef struct {
  */
 async_rc_t async_store_prepare(const char *path, unsigned uid, unsigned gid,
     async_error_t *err);
+
+/* whether the filesystem at path forgets all of it at the next boot */
+bool async_store_volatile(const char *path);
 
 /*
  * Opens the environment and its databases; never waits for another process

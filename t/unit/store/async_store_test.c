@@ -5,6 +5,8 @@
 #include "async_bell.h"
 #include "async_fixture.h"
 
+#include <sys/file.h>
+
 
 /* --- folders --- */
 
@@ -438,6 +440,35 @@ a_long_path_works_all_the_same(void **state)
 }
 
 
+/* a migration keeps everyone out until it is through */
+
+static void
+a_store_on_its_way_to_another_schema_is_waited_for(void **state)
+{
+    int         fd;
+    char        path[600];
+    fixture_t  *f = *state;
+
+    fixture_close(f);
+    snprintf(path, sizeof(path), "%s/db/schema.lock", f->path);
+    fd = open(path, O_RDWR|O_CLOEXEC);
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(flock(fd, LOCK_EX|LOCK_NB), 0);
+
+    assert_int_equal(fixture_open_as(f, 0, true), ASYNC_BUSY);
+    assert_non_null(strstr(f->err.text, "schema"));
+
+    close(fd);
+    assert_int_equal(fixture_open_as(f, 0, true), ASYNC_OK);
+
+    /* and nobody begins one while it is used */
+
+    fd = open(path, O_RDWR|O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX|LOCK_NB), -1);
+    close(fd);
+}
+
+
 static void
 no_descriptor_outlives_an_exec(void **state)
 {
@@ -461,9 +492,10 @@ no_descriptor_outlives_an_exec(void **state)
         }
     }
 
-    /* db/, door, bell, worker.lock, lock.mdb, data.mdb twice, a socket */
+    /* db/, door, bell, worker.lock, schema.lock, lock.mdb, data.mdb twice, a
+       socket */
 
-    assert_int_equal(n, 8);
+    assert_int_equal(n, 9);
 }
 
 
@@ -608,6 +640,7 @@ main(void)
         unit(a_damaged_record_about_the_store_is_refused),
         folder(a_file_that_is_no_database_is_refused),
         folder(a_long_path_works_all_the_same),
+        sound(a_store_on_its_way_to_another_schema_is_waited_for),
         sound(no_descriptor_outlives_an_exec),
         sound(an_opening_does_not_wait_for_ever_for_a_stopped_one),
         sound(readers_that_died_are_reaped)
