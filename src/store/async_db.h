@@ -257,6 +257,15 @@ void async_health_judge(async_store_t *store, int rc);
 /* false, and noted, if the files that we have open are no longer there */
 bool async_health_there(async_store_t *store);
 
+/*
+ * data.mdb, if there is none, and its name on the disk in any case: who made
+ * it may have died before.  Behind the door.
+ */
+async_rc_t async_make_data(async_store_t *store, async_error_t *err);
+/* the names in a folder; and with them the folder's own name */
+async_rc_t async_make_durable(int fd, async_error_t *err);
+async_rc_t async_make_root_durable(int fd, async_error_t *err);
+
 async_rc_t async_bell_attach(async_store_t *store, async_error_t *err);
 void async_bell_detach(async_store_t *store);
 

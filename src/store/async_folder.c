@@ -62,6 +62,10 @@ async_store_prepare(const char *path, unsigned uid, unsigned gid,
         rc = async_folder_make(fd, path, "run", 0755, 0, 0, err);
     }
 
+    if (rc == ASYNC_OK) {
+        rc = async_make_root_durable(fd, err);
+    }
+
     close(fd);
 
     return rc;

@@ -160,7 +160,13 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
         return rc;
     }
 
-    rc = async_store_env(store, options, fresh, err);
+    if (options->create) {
+        rc = async_make_data(store, err);
+    }
+
+    if (rc == ASYNC_OK) {
+        rc = async_store_env(store, options, fresh, err);
+    }
 
     if (rc == ASYNC_OK) {
         rc = async_store_databases(store, options, err);
