@@ -48,7 +48,7 @@ endif
 made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
 
 
-.PHONY: all demo test lint unit install clean help FORCE
+.PHONY: all demo test lint unit fault install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(module) $(program)
@@ -59,6 +59,7 @@ help:
 	@echo '                  stay up until Ctrl-C; ONESHOT=1: end after it'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make unit         the unit tests, plain and with sanitizers'
+	@echo 'make fault        what is broken on purpose; FAULT=long: longer'
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
 	@echo 'make clean        remove build/'
@@ -213,6 +214,24 @@ $(build)/unit-asan/obj/%.o: src/%.c $(build)/stamp/flags
 	$(call made,cc)$(CC) $(asan) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
 
 
+# what the fault tests preload, and the programs that use the store for them
+
+fault_libs     := $(patsubst t/fault/lib/%.c,$(build)/fault/%.so, \
+                    $(sort $(wildcard t/fault/lib/preload_*.c)))
+fault_programs := $(patsubst t/fault/lib/%.c,$(build)/fault/%, \
+                    $(filter-out $(wildcard t/fault/lib/preload_*.c), \
+                      $(sort $(wildcard t/fault/lib/*.c))))
+
+$(fault_libs): $(build)/fault/%.so: t/fault/lib/%.c $(build)/stamp/flags
+	@mkdir -p $(@D)
+	$(call made,cc)$(CC) $(cflags) -fPIC -shared -MMD -MP -MF $@.d -o $@ $<
+
+$(fault_programs): $(build)/fault/%: t/fault/lib/%.c $(build)/unit/lib.a
+	@mkdir -p $(@D)
+	$(call made,cc)$(CC) $(cflags) $(incs_store) -MMD -MP -MF $@.d -o $@ \
+	    $(filter %.c %.a,$^) $(libs)
+
+
 # what is run
 
 # "make lint test" in a fresh clone: one after the other, since each installs
@@ -236,8 +255,14 @@ test:
 	@t/lib/packages.sh build demo test
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan)
+	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan) \
+	    $(fault_libs) $(fault_programs)
 	@t/run
+
+fault:
+	@t/lib/packages.sh build demo test
+	@$(MAKE) --no-print-directory all $(fault_libs) $(fault_programs)
+	@t/run fault
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \
                  | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'), \
@@ -252,4 +277,5 @@ clean:
 
 
 -include $(shell find $(build)/obj $(build)/unit $(build)/unit-asan \
+           $(build)/fault \
            -name '*.d' 2>/dev/null)
