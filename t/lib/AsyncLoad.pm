@@ -196,7 +196,7 @@ sub _answered {
 
     $self->_end($client, status => $answer->{status}, id => $json->{id},
                 outcome => $json->{outcome},
-                url => $answer->header('Location'));
+                url => scalar $answer->header('Location'));
     _close($client) if $last;
 }
 

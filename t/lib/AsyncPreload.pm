@@ -18,8 +18,8 @@ use Test::More;
 
 our @EXPORT = qw(long_run fault_program tmpfs_folder run_program);
 
-# the fields of fault_control_t, in order
-my @fields = qw(every calls failed offset room least);
+# the fields of control_t, in order
+my @fields = qw(every calls failed offset room part);
 
 
 # what a test does in a short run, and in one with FAULT=long
