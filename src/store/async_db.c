@@ -374,6 +374,23 @@ async_db_name(async_db_t db)
 }
 
 
+int
+async_db_begin(async_store_t *store, unsigned flags, MDB_txn **txn)
+{
+    int  rc, dead;
+
+    rc = mdb_txn_begin(store->env, NULL, flags, txn);
+
+    if (rc == MDB_READERS_FULL
+        && mdb_reader_check(store->env, &dead) == MDB_SUCCESS && dead > 0)
+    {
+        rc = mdb_txn_begin(store->env, NULL, flags, txn);
+    }
+
+    return rc;
+}
+
+
 async_rc_t
 async_db_get(async_store_t *store, MDB_txn *txn, const async_key_t *key,
     MDB_val *value)

@@ -217,6 +217,12 @@ struct async_view_s {
 /* the one place where LMDB's errors become ours; err may be NULL */
 async_rc_t async_db_rc(int rc, const char *what, async_error_t *err);
 const char *async_db_name(async_db_t db);
+/*
+ * mdb_txn_begin, which clears the slots of dead readers if there is no other
+ * left: the worker, who does it each second, may be the one that begins.  Not
+ * for an event loop.
+ */
+int async_db_begin(async_store_t *store, unsigned flags, MDB_txn **txn);
 /* a private word for both sides: ASYNC_OK, ASYNC_NOT_FOUND or an error */
 async_rc_t async_db_get(async_store_t *store, MDB_txn *txn,
     const async_key_t *key, MDB_val *value);

@@ -72,7 +72,7 @@ async_quota_pages(async_store_t *store, async_error_t *err)
         rc = mdb_txn_renew(quota->txn);
 
     } else {
-        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &quota->txn);
+        rc = async_db_begin(store, MDB_RDONLY, &quota->txn);
     }
 
     if (rc != MDB_SUCCESS) {

@@ -309,8 +309,7 @@ async_store_databases(async_store_t *store,
     MDB_txn    *txn;
     async_rc_t  result;
 
-    rc = mdb_txn_begin(store->env, NULL, options->create ? 0 : MDB_RDONLY,
-                       &txn);
+    rc = async_db_begin(store, options->create ? 0 : MDB_RDONLY, &txn);
 
     if (rc != MDB_SUCCESS) {
         return async_db_rc(rc, "read the store", err);
