@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "async_apply.h"
@@ -104,6 +105,25 @@ driver_open(async_store_t **store, const char *path, uint64_t size,
     rc = async_store_prepare(path, geteuid(), getegid(), err);
 
     return rc == ASYNC_OK ? async_store_open(store, &options, err) : rc;
+}
+
+
+/* as the tools do it: what root makes in a store is lost to its owner */
+
+static inline void
+driver_become_owner(const char *path)
+{
+    char         db[512];
+    struct stat  st;
+
+    (void) snprintf(db, sizeof(db), "%s/db", path);
+
+    if (geteuid() == 0
+        && (stat(db, &st) == -1 || setgid(st.st_gid) == -1
+            || setuid(st.st_uid) == -1))
+    {
+        die("cannot become the owner of %s", db);
+    }
 }
 
 
