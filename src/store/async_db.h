@@ -230,6 +230,8 @@ int64_t async_monotonic(void);       /* ms */
 
 async_rc_t async_quota_measure(async_store_t *store, async_error_t *err);
 void async_quota_done(async_store_t *store);
+/* asked of the disk now */
+bool async_quota_disk_full(const async_store_t *store);
 /* pages that are free, as a read transaction sees them; an LMDB code */
 int async_quota_free(MDB_txn *txn, uint64_t *pages);
 /* bytes that are in use by now, as far as we know */

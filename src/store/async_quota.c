@@ -19,6 +19,7 @@
 #define ASYNC_QUOTA_DISK_REST    (4u << 20)
 
 
+static uint64_t async_quota_disk(const async_store_t *store);
 static async_rc_t async_quota_pages(async_store_t *store, async_error_t *err);
 
 
@@ -28,7 +29,6 @@ async_quota_measure(async_store_t *store, async_error_t *err)
     int64_t         now;
     async_rc_t      rc;
     async_quota_t  *quota;
-    struct statvfs  st;
 
     quota = &store->quota;
     now = async_monotonic();
@@ -41,11 +41,7 @@ async_quota_measure(async_store_t *store, async_error_t *err)
             return rc;
         }
 
-        quota->disk = UINT64_MAX;
-
-        if (fstatvfs(store->dir_fd, &st) == 0) {
-            quota->disk = (uint64_t) st.f_bavail * st.f_frsize;
-        }
+        quota->disk = async_quota_disk(store);
 
         (void) async_health_there(store);
 
@@ -54,6 +50,23 @@ async_quota_measure(async_store_t *store, async_error_t *err)
     }
 
     return ASYNC_OK;
+}
+
+
+static uint64_t
+async_quota_disk(const async_store_t *store)
+{
+    struct statvfs  st;
+
+    return fstatvfs(store->dir_fd, &st) == 0
+           ? (uint64_t) st.f_bavail * st.f_frsize : UINT64_MAX;
+}
+
+
+bool
+async_quota_disk_full(const async_store_t *store)
+{
+    return async_quota_disk(store) < ASYNC_QUOTA_DISK_REST;
 }
 
 

@@ -253,7 +253,8 @@ async_work_commit(async_work_t *work, async_error_t *err)
  * LMDB writes pages that nobody refers to yet, then a page that does.  Up to
  * that one a failure is as good as an abort; if it fails itself, LMDB gives
  * the environment up, and nobody knows what is on the disk.  A full disk has
- * nothing wrong with it; one that fails a write must not be built upon.
+ * nothing wrong with it; one that fails a write must not be built upon.  Of a
+ * write that a full disk took in part LMDB says EIO.
  */
 
 static async_rc_t
@@ -262,6 +263,10 @@ async_work_failed(async_work_t *work, int rc, async_error_t *err)
     async_store_t  *store;
 
     store = work->store;
+
+    if (rc == EIO && async_quota_disk_full(store)) {
+        rc = ENOSPC;
+    }
 
     switch (rc) {
 
