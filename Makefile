@@ -17,6 +17,7 @@ build   := build
 module  := $(build)/ngx_http_async_module.so
 program := $(build)/nginx-async
 nginx   := $(build)/nginx
+probe   := $(build)/store-probe
 
 core    := $(sort $(wildcard src/core/*.c))
 store   := $(sort $(wildcard src/store/*.c))
@@ -232,6 +233,14 @@ $(fault_programs): $(build)/fault/%: t/fault/lib/%.c $(build)/unit/lib.a
 	    $(filter %.c %.a,$^) $(libs)
 
 
+# what tests ask of a store
+
+$(probe): t/lib/store-probe.c $(build)/obj/tool/async_drop.o \
+          $(build)/unit/lib.a
+	$(call made,cc)$(CC) $(cflags) $(incs_tool) -MMD -MP \
+	    -MF $(build)/obj/probe.d -o $@ $(filter %.c %.o %.a,$^) $(libs)
+
+
 # what is run
 
 # "make lint test" in a fresh clone: one after the other, since each installs
@@ -256,12 +265,13 @@ test:
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan) \
-	    $(fault_libs) $(fault_programs)
+	    $(fault_libs) $(fault_programs) $(probe)
 	@t/run
 
 fault:
 	@t/lib/packages.sh build demo test
-	@$(MAKE) --no-print-directory all $(fault_libs) $(fault_programs)
+	@$(MAKE) --no-print-directory all $(fault_libs) $(fault_programs) \
+	    $(probe)
 	@t/run fault
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \

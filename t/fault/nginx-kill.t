@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 
-# nginx is killed: a worker of it between a backend's reading and answering,
-# workers under load, the master and all of them, everything.
+# nginx is killed between a backend's reading and answering: its workers, and
+# the master and all of them.  Again and again, under load: kill.t.
 
 use strict;
 use warnings;
@@ -11,11 +11,9 @@ use lib "$FindBin::Bin/../lib";
 use AsyncLoad;
 use AsyncTest;
 use Test::More;
-use Time::HiRes qw(sleep);
 
 
-my $kills = ($ENV{FAULT} // '') eq 'long' ? 100 : 10;
-my $http  = <<'END';
+my $http = <<'END';
     server {
         listen 127.0.0.1:%%PORT%%;
 
@@ -51,27 +49,6 @@ sub arrived {
     my ($key) = @_;
     return scalar grep { $_->{target} =~ /[?&]key=$key\b/ }
            $t->backend_log('arrived');
-}
-
-
-sub load {
-    my ($name) = @_;
-    return AsyncLoad->start($t, connections => 8, pause => 0.02,
-        request => sub {
-            my ($n) = @_;
-            return ($n % 2 ? 'POST' : 'PUT', "/work?sleep=0.05&key=$n",
-                    "body $n");
-        });
-}
-
-
-# as many answers as there may be jobs running: what was cut has run again,
-# for a job that is cut three times is set aside
-sub goes_on {
-    my $mark = $t->backend_stats->{answered};
-    return poll_until(30, sub {
-        $t->backend_stats->{answered} > $mark + 10;
-    });
 }
 
 
@@ -135,56 +112,5 @@ is(arrived(10), 1, 'the POST ran once');
 AsyncLoad::check_clean($t, 'after the master');
 $t->done;
 
-
-# --- workers under load ---------------------------------------------------
-
-my $seed = $ENV{SEED} // int rand 1 << 30;
-srand $seed;
-note("SEED=$seed");
-
-sub kill_under_load {
-    my ($name, $times, $kill) = @_;
-
-    fresh($name);
-    my $load = load($name);
-
-    for (1 .. $times) {
-        goes_on() or die 'nothing happens';
-        sleep rand 0.25;
-        $kill->();
-    }
-
-    ok(goes_on(), "$name: jobs go on");
-    my @submits = $load->stop;
-    my %refused;
-    $refused{ $_->{error} // $_->{status} }++
-        for grep { ($_->{status} // 0) != 202 } @submits;
-    note("$name: not accepted: ",
-         join(', ', map { "$refused{$_} $_" } sort keys %refused) || 'none');
-    delete @refused{qw(closed cut)};
-    is_deeply(\%refused, {},
-              "$name: a submit fails with its connection only");
-
-    $load->invariants(lost => 1, seconds => 60, name => $name);
-    $t->done;
-}
-
-kill_under_load('nginx-kill-workers', $kills, sub {
-    my @now = $t->nginx_workers;
-    kill 'KILL', $now[rand @now];
-});
-
-kill_under_load('nginx-kill-master', 3, sub {
-    $t->kill_nginx;
-    $t->start_nginx;
-});
-
-kill_under_load('nginx-kill-all', 3, sub {
-    kill 'KILL', $t->pid('worker');
-    $t->kill_nginx;
-    $t->wait_end('worker', 10);
-    $t->start_worker;
-    $t->start_nginx;
-});
 
 done_testing;

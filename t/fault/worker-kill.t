@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 
-# The worker is killed: with jobs running, with another one standing by, and
-# again and again under load.
+# The worker is killed, with jobs running and with another one standing by,
+# and told to stop.  Again and again, under load: kill.t.
 
 use strict;
 use warnings;
@@ -11,11 +11,10 @@ use lib "$FindBin::Bin/../lib";
 use AsyncLoad;
 use AsyncTest;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 
-my $kills = ($ENV{FAULT} // '') eq 'long' ? 300 : 30;
-my $http  = <<'END';
+my $http = <<'END';
     async_queue narrow concurrency=2;
 
     server {
@@ -163,46 +162,4 @@ AsyncLoad::check_clean($t, 'after TERM');
 $t->done;
 
 
-# --- again and again ------------------------------------------------------
-
-$t = AsyncTest->new(http => $http, workers => 2, name => 'worker-kill-load');
-$t->start;
-
-my $load = AsyncLoad->start($t, connections => 8, pause => 0.05,
-    request => sub {
-        my ($n) = @_;
-        return ($n % 2 ? 'POST' : 'PUT',
-                ($n % 5 ? '/wide' : '/narrow') . "?sleep=0.05&key=$n",
-                "body $n");
-    });
-
-my $seed = $ENV{SEED} // int rand 1 << 30;
-srand $seed;
-note("SEED=$seed");
-
-# a PUT that is cut three times is set aside: every other time some get done
-for my $kill (1 .. $kills) {
-    my $mark = $t->backend_stats->{answered};
-
-    if ($kill % 2) {
-        poll_until(20, sub { $t->backend_stats->{answered} > $mark + 10 })
-            or die 'the worker does not work';
-    }
-
-    sleep rand 0.15;
-    $t->kill_worker;
-    $t->start_worker;
-}
-
-my @submits = $load->stop;
-is(scalar(grep { ($_->{status} // 0) != 202 } @submits), 0,
-   'no submit failed');
-my $ends = $load->invariants(lost => 1, seconds => 90,
-                             name => "$kills kills");
-my $set_aside = $ends->{'PUT failed outcome-unknown'} // 0;
-is($set_aside, 0, 'no PUT was set aside');
-note('executions beyond one, of PUTs: ',
-     scalar(grep { $_ > 1 } values %{ AsyncLoad::executions($t) }));
-
-$t->done;
 done_testing;

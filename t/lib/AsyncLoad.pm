@@ -19,6 +19,8 @@ package AsyncLoad;
 # request that was not its first, was idle for the server, and the submit is
 # sent again, as any client would do it, and counted as {again}.  A target
 # must hold key=<n>, so that the backend's log tells whether it ran twice.
+# With rate, so many submits are begun in a second, as far as there are
+# connections that are free.  AsyncHistory checks more, and many jobs fast.
 
 use strict;
 use warnings;
@@ -31,16 +33,14 @@ use Time::HiRes qw(sleep time);
 
 use AsyncTest;
 
-my $patience = 30;
-
-
-# connections 16; pause: seconds between an answer and the next submit of a
-# connection, 0; resend: above; port: a name given to %%PORT_name%%; name: of
-# the log, load
+# connections 16; rate, resend: above; pause: seconds between an answer and
+# the next submit of a connection, 0; patience: seconds for an answer, 30;
+# port: a name given to %%PORT_name%%; name: of the log, load
 sub start {
     my ($class, $t, %args) = @_;
     my $self = bless {
-        t => $t, connections => 16, pause => 0, name => 'load', %args,
+        t => $t, connections => 16, pause => 0, name => 'load',
+        patience => 30, %args,
     }, $class;
 
     $self->{file} = $t->root . "/$self->{name}.jsonl";
@@ -97,7 +97,8 @@ sub stop {
 sub _run {
     my ($self) = @_;
     my @clients = map { { wake => 0 } } 1 .. $self->{connections};
-    my $next = 1;
+    my $next  = 1;
+    my $began = time;
 
     while (1) {
         my $now = time;
@@ -106,6 +107,8 @@ sub _run {
             next if $client->{n} || $now < $client->{wake};
             next if $self->{stopping}
                     || $self->{count} && $next > $self->{count};
+            last if $self->{rate}
+                    && $next > ($now - $began) * $self->{rate};
             $client->{n}     = $next++;
             $client->{began} = $now;
             $client->{again} = 0;
@@ -116,47 +119,69 @@ sub _run {
                              || $self->{count} && $next > $self->{count});
 
         for my $client (@busy) {
-            $self->_send($client) if !$client->{sent};
+            $self->_open($client) if !$client->{sent};
             $self->_end($client, error => 'timeout')
-                if $client->{n} && $now - $client->{began} > $patience;
+                if $client->{n} && $now - $client->{began} > $self->{patience};
         }
 
-        $self->_receive(grep { $_->{sent} } @busy);
+        $self->_exchange(grep { $_->{sent} } @busy);
     }
+}
+
+
+sub _exchange {
+    my ($self, @clients) = @_;
+    my %of   = map { fileno $_->{socket} => $_ } @clients;
+    my $in   = IO::Select->new(map { $_->{socket} } @clients);
+    my @full = grep { length $_->{out} } @clients;
+    my $out  = @full ? IO::Select->new(map { $_->{socket} } @full) : undef;
+
+    return sleep 0.005 if !@clients;
+
+    my ($readable, $writable) = IO::Select->select($in, $out, undef, 0.01);
+
+    for my $socket (@{ $writable || [] }) {
+        my $client = $of{ fileno $socket };
+        $self->_send($client);
+    }
+
+    # one that was just given up is closed
+    $self->_receive($_)
+        for grep { $_->{socket} && $_->{sent} }
+            map { $of{ fileno($_) // -1 } // () } @{ $readable || [] };
 }
 
 
 sub _receive {
-    my ($self, @clients) = @_;
-    my %of = map { fileno $_->{socket} => $_ } @clients;
-    my $select = IO::Select->new(map { $_->{socket} } @clients);
+    my ($self, $client) = @_;
+    my $n = sysread $client->{socket}, $client->{in}, 1 << 16,
+            length $client->{in};
 
-    return sleep 0.005 if !@clients;
+    if ($n) {
+        my $answer = AsyncTest::Answer::_complete('AsyncTest::Answer',
+                                                  $client->{in});
+        $self->_answered($client, $answer) if $answer;
 
-    for my $socket ($select->can_read(0.02)) {
-        my $client = $of{ fileno $socket };
-        my $n = sysread $socket, $client->{in}, 1 << 16,
-                length $client->{in};
-
-        if ($n) {
-            my $answer = AsyncTest::Answer::_complete('AsyncTest::Answer',
-                                                      $client->{in});
-            $self->_answered($client, $answer) if $answer;
-
-        } elsif ($self->{resend} && $client->{requests} > 1
-                 && $client->{in} eq '') {
-            $client->{again}++;
-            _close($client);
-
-        } else {
-            $self->_end($client, error => length $client->{in}
-                                          ? 'cut' : 'closed');
-        }
+    } elsif (defined $n || !$!{EAGAIN}) {
+        $self->_lost($client);
     }
 }
 
 
-sub _send {
+sub _lost {
+    my ($self, $client) = @_;
+
+    if ($self->{resend} && $client->{requests} > 1 && $client->{in} eq '') {
+        $client->{again}++;
+        _close($client);
+    } else {
+        $self->_end($client, error => length $client->{in} ? 'cut'
+                                                           : 'closed');
+    }
+}
+
+
+sub _open {
     my ($self, $client) = @_;
     my $t = $self->{t};
 
@@ -166,25 +191,30 @@ sub _send {
             PeerAddr => '127.0.0.1', PeerPort => $t->port($self->{port}),
             Timeout  => 5,
         ) or return;
+        $client->{socket}->blocking(0);
         $client->{requests} = 0;
     }
 
     my ($method, $target, $body) = $self->{request}->($client->{n});
-    my $bytes = "$method $target HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
 
-    $client->{in} = '';
-    $client->{requests}++;
+    $client->{out} = "$method $target HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                     . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
+    $client->{in}     = '';
     $client->{method} = $method;
+    $client->{sent}   = 1;
+    $client->{requests}++;
+    $self->_send($client);
+}
 
-    # small enough for the socket's buffer
-    if ((syswrite($client->{socket}, $bytes) // 0) == length $bytes) {
-        $client->{sent} = 1;
-    } elsif ($self->{resend} && $client->{requests} > 1) {
-        $client->{again}++;
-        _close($client);
-    } else {
-        $self->_end($client, error => 'closed');
+
+sub _send {
+    my ($self, $client) = @_;
+    my $n = syswrite $client->{socket}, $client->{out};
+
+    if (defined $n) {
+        substr $client->{out}, 0, $n, '';
+    } elsif (!$!{EAGAIN}) {
+        $self->_lost($client);
     }
 }
 
@@ -197,7 +227,7 @@ sub _answered {
     $self->_end($client, status => $answer->{status}, id => $json->{id},
                 outcome => $json->{outcome},
                 url => scalar $answer->header('Location'));
-    _close($client) if $last;
+    _close($client) if $last || length $client->{out};
 }
 
 

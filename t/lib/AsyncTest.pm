@@ -43,6 +43,8 @@ our @EXPORT = qw(poll_until pattern slurp bad_log_lines);
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
 
+sub top { return $top }
+
 
 # --- small things ---------------------------------------------------------
 
@@ -588,6 +590,13 @@ sub curl {
 sub backend_stats {
     my ($self) = @_;
     return $self->get('/_stats', port => 'BACKEND')->json;
+}
+
+
+# of its figures one that is a number; cheap after many jobs
+sub backend_count {
+    my ($self, $what) = @_;
+    return $self->get('/_stats?brief=1', port => 'BACKEND')->json->{$what};
 }
 
 

@@ -31,7 +31,8 @@ The query of a request, all optional:
 
 Without size and echo the body is JSON: n, method, target, length, sha256.
 GET /_stats is not recorded:
-{"executions":, "answered":, "running":, "most":, "jobs":{}}
+{"executions":, "answered":, "running":, "most":, "jobs":{}}, with ?brief=1
+without the jobs, which may be many.
 """
 
 import hashlib
@@ -96,7 +97,7 @@ class Record:
         with self.lock:
             return {"executions": self.executions,
                     "answered": self.answered, "running": self.running,
-                    "most": self.most, "jobs": self.jobs}
+                    "most": self.most, "jobs": dict(self.jobs)}
 
 
 class Gone(Exception):
@@ -152,7 +153,10 @@ class Connection(socketserver.BaseRequestHandler):
             head += line
         request = Request(head)
         if urlsplit(request.target).path == "/_stats":
-            self.answer(request, json.dumps(record.stats()).encode())
+            stats = record.stats()
+            if request.ask("brief"):
+                del stats["jobs"]
+            self.answer(request, json.dumps(stats).encode())
             return request.keeps_alive()
         if not self.read_body(request):
             return False
