@@ -161,7 +161,7 @@ sub ask {
 
     if ($pid == 0) {
         $SIG{PIPE} = 'IGNORE';
-        $SIG{TERM} = sub { $self->{stopping} = 1 };
+        $SIG{TERM} = sub { $self->{end} = time };
         eval { $self->_ask; 1 } or warn $@;
         POSIX::_exit(0);
     }
@@ -198,10 +198,13 @@ sub _ask {
     open $self->{out}, '>', $self->{file} or die "$self->{file}: $!";
     $self->{out}->autoflush(1);
 
-    while (!$self->{stopping} || grep { $_->{due} } @clients) {
-        my $due = $began + $next / $self->{rate};
+    # what was due by the end is asked, however late
+    while (1) {
+        my $due  = $began + $next / $self->{rate};
+        my $over = $self->{end} && $due > $self->{end};
+        last if $over && !grep { $_->{due} } @clients;
 
-        if (time >= $due && !$self->{stopping}) {
+        if (time >= $due && !$over) {
             my ($free) = grep { !$_->{due} } @clients;
 
             if ($free) {

@@ -33,9 +33,10 @@ use Time::HiRes qw(sleep time);
 
 use AsyncTest;
 
-# connections 16; rate, resend: above; pause: seconds between an answer and
-# the next submit of a connection, 0; patience: seconds for an answer, 30;
-# port: a name given to %%PORT_name%%; name: of the log, load
+# connections 16; rate, resend: above; fresh: each submit has a connection of
+# its own; pause: seconds between an answer and the next submit of a
+# connection, 0; patience: seconds for an answer, 30; port: a name given to
+# %%PORT_name%%; name: of the log, load
 sub start {
     my ($class, $t, %args) = @_;
     my $self = bless {
@@ -74,6 +75,12 @@ sub submits {
 sub answers {
     my ($self) = @_;
     return (slurp($self->{file}) // '') =~ tr/\n//;
+}
+
+
+sub accepted {
+    my ($self) = @_;
+    return scalar(() = (slurp($self->{file}) // '') =~ /"status":"202"/g);
 }
 
 
@@ -222,7 +229,8 @@ sub _send {
 sub _answered {
     my ($self, $client, $answer) = @_;
     my $json = eval { $answer->json } || {};
-    my $last = ($answer->header('Connection') // '') eq 'close';
+    my $last = $self->{fresh}
+               || ($answer->header('Connection') // '') eq 'close';
 
     $self->_end($client, status => $answer->{status}, id => $json->{id},
                 outcome => $json->{outcome},
