@@ -15,6 +15,8 @@
 
 
 #define ASYNC_LOOP_SLEEP  1000      /* ms at most, also if no bell rings */
+#define ASYNC_LOOP_NAP    10        /* ms, where no descriptor can be waited
+                                       for */
 
 
 static void async_loop_collect(async_loop_t *w);
@@ -25,6 +27,7 @@ static void async_loop_stop(async_loop_t *w, int64_t now);
 static void async_loop_chores(async_loop_t *w, int64_t now);
 static void async_loop_health(async_loop_t *w);
 static void async_loop_sleep(async_loop_t *w);
+static void async_loop_nap(async_loop_t *w);
 static int async_loop_timeout(const async_loop_t *w);
 static void async_loop_signaled(async_loop_t *w);
 
@@ -262,10 +265,13 @@ async_loop_sleep(async_loop_t *w)
     fds[1].fd = w->bell_fd;
     n = w->bell ? 2 : 1;
 
-    if (!async_http_wait(w->env.http, fds, n, async_loop_timeout(w))) {
-        async_log(ASYNC_LOG_ERROR, "msg=\"libcurl failed\"");
-        w->phase = ASYNC_LOOP_BROKE;
-        return;
+    if (async_http_wait(w->env.http, fds, n, async_loop_timeout(w))) {
+        w->blind = false;
+
+    } else {
+        async_loop_nap(w);
+        fds[0].revents = POLLIN;
+        fds[1].revents = w->bell ? POLLIN : 0;
     }
 
     if (fds[0].revents) {
@@ -276,6 +282,28 @@ async_loop_sleep(async_loop_t *w)
         async_bell_drain(w->bell);
         w->look = true;
     }
+}
+
+
+/*
+ * poll() refuses more descriptors than RLIMIT_NOFILE, if that was lowered
+ * below what is open, and all of them if memory is gone.  Jobs are running:
+ * rather than leave them we look at everything now and then.
+ */
+
+static void
+async_loop_nap(async_loop_t *w)
+{
+    const struct timespec  nap = { 0, ASYNC_LOOP_NAP * 1000000 };
+
+    if (!w->blind) {
+        async_log(ASYNC_LOG_ERROR, "msg=\"cannot wait for descriptors: too "
+                  "many for the limit, or no memory\" running=%u",
+                  w->running);
+        w->blind = true;
+    }
+
+    nanosleep(&nap, NULL);
 }
 
 

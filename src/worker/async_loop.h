@@ -65,6 +65,7 @@ typedef struct {
 
     bool                   look;        /* there may be something to claim */
     bool                   stuck;       /* the store refused the last batch */
+    bool                   blind;       /* poll() refused to wait */
 
     /* CLOCK_BOOTTIME in ms */
     int64_t                next_commit; /* not before */
