@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static async_end_t async_replay_begin(async_replay_t *r,
 static async_rc_t async_replay_load(async_replay_t *r, uint8_t **head,
     size_t *len);
 static bool async_replay_open_body(async_replay_t *r);
+static async_end_t async_replay_missing(async_replay_t *r, int error);
 static async_end_t async_replay_send(async_replay_t *r,
     const async_request_t *request, uint64_t response_max);
 static long async_replay_on_read(void *data, char *buf, size_t len);
@@ -129,8 +131,7 @@ async_replay_begin(async_replay_t *r, const async_claim_t *claim)
     }
 
     if (!async_replay_open_body(r)) {
-        async_replay_why(r, "no request body");
-        end = ASYNC_END_DAMAGED;
+        end = async_replay_missing(r, errno);
 
     } else {
         end = async_replay_send(r, &request, claim->policy.result_max);
@@ -190,12 +191,26 @@ async_replay_open_body(async_replay_t *r)
     if (!async_spool_path(r->env->store, &r->id, ASYNC_PAYLOAD_REQUEST_BODY,
                           path, sizeof(path)))
     {
+        errno = ENOENT;
         return false;
     }
 
     r->body_fd = open(path, O_RDONLY|O_CLOEXEC|O_NOFOLLOW);
 
     return r->body_fd != -1;
+}
+
+
+/* a body that is there and cannot be opened now will be opened later */
+
+static async_end_t
+async_replay_missing(async_replay_t *r, int error)
+{
+    async_replay_why(r, error == ENOENT ? "no request body"
+                                        : strerror(error));
+
+    return error == ENOENT || error == ELOOP ? ASYNC_END_DAMAGED
+                                             : ASYNC_END_UNSENT;
 }
 
 
