@@ -98,11 +98,13 @@ sub _keep {
 }
 
 
-# name, seconds: to wait for the last job; ends: above
+# name, seconds: to wait for the last job; ends: above; again: an attempt that
+# nginx has cut as it shut down may run once more under its number
 sub check {
     my ($self, %args) = @_;
     my $name = $self->{name} = $args{name} || 'history';
 
+    $self->{again}   = $args{again};
     $self->{ends}    = $args{ends} || sub { $_[1]{status} eq 'completed' };
     $self->{counts}  = {};
     $self->{compared} ||= 0;
@@ -242,8 +244,10 @@ sub _i2_executions {
         push @never, "$n ran, and has no job" if !$self->{by_key}{$n};
 
         for my $run (@$runs) {
+            my $times = $attempts{"$run->{job} $run->{attempt}"}++;
             push @again, "$n: attempt $run->{attempt} of $run->{job}"
-                if $attempts{"$run->{job} $run->{attempt}"}++;
+                if $times && !($self->{again} && $self->{gone}{$n}
+                               && $times <= @{ $self->{gone}{$n} });
         }
     }
 

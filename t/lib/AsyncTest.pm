@@ -115,6 +115,7 @@ sub _free_port {
 # main     outside of it
 # events   inside events {}
 # workers  nginx workers, 1
+# daemon   on: nginx leaves the process that started it, off
 # store    what follows async_store's path, e.g. 'sync=relaxed'; undef: none
 # user     of the nginx workers when the test runs as root; the owner of
 #          the checkout is the default, another gets a folder in /tmp
@@ -130,6 +131,7 @@ sub new {
         root    => "$top/build/t/$name",
         store   => '',
         workers => 1,
+        daemon  => 'off',
         main    => '', events => '', http => '',
         ports   => {},
         pids    => {},
@@ -226,7 +228,7 @@ sub write_conf {
 
     return $self->write_file('nginx.conf', $self->expand(<<"END"));
 load_module $self->{module};
-daemon off;
+daemon $self->{daemon};
 $user
 worker_processes $self->{workers};
 pid nginx.pid;
@@ -275,10 +277,20 @@ sub spawn {
 sub wait_end {
     my ($self, $what, $seconds) = @_;
     my $pid = $self->{pids}{$what} // return 1;
-    my $gone = poll_until($seconds, sub { waitpid($pid, WNOHANG) == $pid });
+    my $gone = poll_until($seconds, sub {
+        my $waited = waitpid $pid, WNOHANG;
+        return $waited == $pid || $waited == -1 && !_lives($pid);
+    });
 
     delete $self->{pids}{$what} if $gone;
     return $gone;
+}
+
+
+# for one that is not a child of ours, as a master that came by an upgrade
+sub _lives {
+    my ($pid) = @_;
+    return (slurp("/proc/$pid/stat") // '') =~ /^\d+ \(.*\) [^ZX]/s;
 }
 
 
@@ -353,6 +365,7 @@ sub start_nginx {
 
     $self->spawn('nginx', $self->{nginx}, '-p', "$self->{root}/", '-c',
                  $conf, '-e', "$self->{root}/error.log");
+    $self->_follow_daemon if $self->{daemon} eq 'on';
 
     my $up = poll_until(20, sub {
         return 'dead' if $self->wait_end('nginx', 0);
@@ -363,6 +376,18 @@ sub start_nginx {
     die "nginx does not start ($up):\n", slurp("$self->{root}/nginx.log"),
         slurp("$self->{root}/error.log") // '' if $up ne 'up';
     return $self;
+}
+
+
+sub _follow_daemon {
+    my ($self) = @_;
+
+    $self->wait_end('nginx', 20) && $? == 0
+        or die "nginx does not start:\n", slurp("$self->{root}/nginx.log");
+    $self->{pids}{nginx} = poll_until(20, sub {
+        (slurp("$self->{root}/nginx.pid") // '') =~ /^(\d+)$/m && $1;
+    }) // die 'nginx has no pid file';
+    return;
 }
 
 
@@ -406,6 +431,27 @@ sub reload {
         return @now >= $self->{workers} && !grep { $old{$_} } @now;
     }) or die 'nginx did not reload';
     return $self;
+}
+
+
+# the binary is upgraded (USR2): the new master is nginx now; returns the pid
+# of the old one, which goes on until it is told to quit.  Only with daemon:
+# nginx takes a master whose parent lives for one that came by an upgrade.
+sub upgrade {
+    my ($self) = @_;
+    my $old  = $self->pid('nginx');
+    my $file = "$self->{root}/nginx.pid";
+
+    kill 'USR2', $old;
+    my $new = poll_until(20, sub {
+        my ($pid) = (slurp($file) // '') =~ /^(\d+)$/m;
+        return $pid if $pid && $pid != $old;
+    }) or die 'there is no new master';
+
+    $self->{pids}{nginx} = $new;
+    poll_until(20, sub { $self->nginx_workers >= $self->{workers} })
+        or die 'the new master has no workers';
+    return $old;
 }
 
 
@@ -660,7 +706,7 @@ sub _end {
         my @pids = values %{ $self->{pids} };
         kill 'STOP', @pids;
         kill 'KILL', @pids, map { children_of($_) } @pids;
-        waitpid $_, 0 for @pids;
+        waitpid $_, 0 for @pids;      # or -1: of an upgrade
         $self->{pids} = {};
     }
 }
