@@ -28,6 +28,9 @@ The query of a request, all optional:
     cut=N              close after N bytes of a body that promised more
     reset=before       reset the connection instead of answering
     reset=after        reset it after the head and half of the body
+    raw=BYTES          these instead of an answer, as they stand,
+    again=BYTES        then these times=N times, and the end of the connection
+    early=1            not even the request's body is read before that
 
 Without size and echo the body is JSON: n, method, target, length, sha256.
 GET /_stats is not recorded:
@@ -123,7 +126,8 @@ class Request:
                 self.fields.setdefault(name.lower(), value.strip())
         self.job = self.fields.get("async-job-id")
         self.attempt = self.fields.get("async-attempt")
-        self.query = parse_qs(urlsplit(self.target).query)
+        self.query = parse_qs(urlsplit(self.target).query,
+                              keep_blank_values=True)
 
     def ask(self, name, default=None):
         return self.query.get(name, [default])[0]
@@ -158,7 +162,7 @@ class Connection(socketserver.BaseRequestHandler):
                 del stats["jobs"]
             self.answer(request, json.dumps(stats).encode())
             return request.keeps_alive()
-        if not self.read_body(request):
+        if not request.ask("early") and not self.read_body(request):
             return False
         record.arrived(request)
         event = "gone"
@@ -188,6 +192,8 @@ class Connection(socketserver.BaseRequestHandler):
         self.wait(float(request.ask("sleep", "0")))
         if request.ask("reset") == "before":
             self.reset()
+        if request.ask("raw") is not None:
+            self.raw(request)
         if request.ask("stream"):
             self.stream(request, int(request.ask("stream")))
         if request.ask("echo"):
@@ -241,6 +247,14 @@ class Connection(socketserver.BaseRequestHandler):
         self.request.sendall(head.encode("latin-1") + b"\r\n")
         if not bare and request.method != "HEAD":
             self.send_body(request, body, chunked)
+
+    def raw(self, request):
+        self.request.sendall(request.ask("raw").encode("latin-1"))
+        again = request.ask("again", "").encode("latin-1")
+        for _ in range(int(request.ask("times", "1"))):
+            self.request.sendall(again)
+            request.sent += len(again)
+        raise Closed
 
     def stream(self, request, size):
         """The end of the body is the end of the connection."""
