@@ -18,7 +18,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 
-my $while = scale(0.8, 10);       # seconds of a limit
+my $while = scale(0.5, 10);       # seconds of a limit
 my $large = 300_000;
 my $http  = <<'END';
     server {
