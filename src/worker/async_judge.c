@@ -19,6 +19,8 @@ static void async_judge_unmarked(async_verdict_t *v,
 static void async_judge_broken(async_verdict_t *v, const async_outcome_t *o);
 static void async_judge_stopped(async_verdict_t *v,
     const async_outcome_t *o);
+static void async_judge_unstored(async_verdict_t *v,
+    const async_outcome_t *o);
 static void async_judge_retry(async_verdict_t *v, const async_outcome_t *o,
     bool sent, bool wanted);
 static void async_judge_again(async_verdict_t *v, const async_outcome_t *o,
@@ -70,8 +72,7 @@ async_judge(async_verdict_t *verdict, const async_outcome_t *outcome)
         return;
 
     case ASYNC_END_UNSTORED:
-        async_judge_again(verdict, outcome,
-                          "The backend's response could not be stored.");
+        async_judge_unstored(verdict, outcome);
         return;
 
     case ASYNC_END_UNSENT:
@@ -159,6 +160,27 @@ async_judge_timeout(async_verdict_t *v, const async_outcome_t *o)
 
     async_judge_retry(v, o, !o->end_line || o->facts.sent,
                       o->policy->retry_on & ASYNC_RETRY_TIMEOUT);
+}
+
+
+/*
+ * A disk, memory or descriptors that ran out may be there again after a
+ * while, and not before: as after an error of the backend.
+ */
+
+static void
+async_judge_unstored(async_verdict_t *v, const async_outcome_t *o)
+{
+    static const char  detail[] =
+        "The backend's response could not be stored.";
+
+    if (o->last || !(o->policy->retry_on & ASYNC_RETRY_ERROR)) {
+        async_judge_again(v, o, detail);
+        return;
+    }
+
+    async_judge_failed(v, ASYNC_JOB_ERROR_OUTCOME_UNKNOWN, detail);
+    async_judge_retry(v, o, true, true);
 }
 
 

@@ -320,6 +320,29 @@ an_unrepeatable_request_that_was_sent_never_goes_back(void **state)
 }
 
 
+/* not at once: what is missing here will not be back so soon */
+
+static void
+a_response_that_was_not_stored_is_an_error(void **state)
+{
+    async_outcome_t  o;
+    async_verdict_t  v;
+
+    const row_t  row = { .end = ASYNC_END_UNSTORED, .sent = true,
+                         .status = 200, .facts = "200,1,100,0" };
+
+    (void) state;
+
+    outcome_of(&o, &row, true);
+    o.last = false;
+    async_judge(&v, &o);
+
+    assert_int_equal(v.event, AGAIN);
+    assert_int_equal(v.error, UNKNOWN);
+    assert_false(v.keep);
+}
+
+
 static void
 the_third_cut_is_the_last(void **state)
 {
@@ -515,6 +538,7 @@ main(void)
         cmocka_unit_test(a_repeatable_request_is_judged_by_the_table),
         cmocka_unit_test(an_unrepeatable_request_is_judged_by_the_table),
         cmocka_unit_test(an_unrepeatable_request_that_was_sent_never_goes_back),
+        cmocka_unit_test(a_response_that_was_not_stored_is_an_error),
         cmocka_unit_test(the_third_cut_is_the_last),
         cmocka_unit_test(with_attempts_left_it_is_tried_again_if_it_may_be),
         cmocka_unit_test(details_name_the_status),
