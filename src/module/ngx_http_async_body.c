@@ -8,9 +8,13 @@
 #include "ngx_http_async_module.h"
 
 
+#define NGX_HTTP_ASYNC_LOOK  10               /* ms, for a store to be open */
+
+
 static ngx_int_t ngx_http_async_copy_body(ngx_http_request_t *r,
     ngx_http_async_op_t *op);
 static void ngx_http_async_read_thread(void *data, ngx_log_t *log);
+static async_store_t *ngx_http_async_wait_store(void);
 static void ngx_http_async_spool_thread(void *data, ngx_log_t *log);
 static void ngx_http_async_drop_thread(void *data, ngx_log_t *log);
 
@@ -152,6 +156,30 @@ ngx_http_async_read_thread(void *data, ngx_log_t *log)
 }
 
 
+/* pool thread: the first requests come before the store is open */
+
+static async_store_t *
+ngx_http_async_wait_store(void)
+{
+    ngx_msec_t      waited;
+    async_store_t  *store;
+
+    for (waited = 0; waited < NGX_HTTP_ASYNC_DEADLINE;
+         waited += NGX_HTTP_ASYNC_LOOK)
+    {
+        store = ngx_http_async_store();
+
+        if (store || ngx_http_async_store_error()) {
+            return store;
+        }
+
+        ngx_msleep(NGX_HTTP_ASYNC_LOOK);
+    }
+
+    return NULL;
+}
+
+
 /* pool thread */
 
 static void
@@ -161,10 +189,10 @@ ngx_http_async_spool_thread(void *data, ngx_log_t *log)
 
     async_store_t  *store;
 
-    store = ngx_http_async_store();
+    store = ngx_http_async_wait_store();
 
     if (store == NULL) {
-        async_error_set(&op->error, "the store is still being opened");
+        async_error_set(&op->error, "the store is not open");
         op->rc = ASYNC_UNAVAILABLE;
         return;
     }
