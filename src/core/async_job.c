@@ -19,12 +19,16 @@
  *       64    8  due
  *       72    8  started
  *       80    8  finished
+ *
+ * A seal's tag: key id 8, salt 16, u32 crc32c of the head, u32 of the capture.
  */
 
 #include <string.h>
 
 #include "async_job.h"
 
+
+#define ASYNC_JOB_SEAL  (ASYNC_KEY_ID + ASYNC_SALT + 2 * 4)
 
 /* numbers are never used again; one above the last is of a newer version */
 
@@ -36,7 +40,9 @@ typedef enum {
     ASYNC_JOB_TAG_MESSAGE       = 5,
     ASYNC_JOB_TAG_RESOURCE      = 6,
     ASYNC_JOB_TAG_DETAIL        = 7,
-    ASYNC_JOB_TAG_LAST          = 7
+    ASYNC_JOB_TAG_REQUEST_SEAL  = 8,
+    ASYNC_JOB_TAG_RESPONSE_SEAL = 9,
+    ASYNC_JOB_TAG_LAST          = 9
 } async_job_tag_t;
 
 
@@ -45,10 +51,14 @@ static void async_job_write_head(async_writer_t *w, const async_job_t *job);
 static void async_job_write_tag(async_writer_t *w, async_job_tag_t tag,
     async_str_t s);
 static void async_job_write_body(async_writer_t *w, const async_body_t *body);
+static void async_job_write_seal(async_writer_t *w, async_job_tag_t tag,
+    const async_seal_t *seal);
 static void async_job_read_head(async_reader_t *rd, async_job_t *job);
 static void async_job_read_body(async_reader_t *rd, async_body_t *body);
 static bool async_job_read_tags(async_reader_t *rd, async_job_t *job);
 static async_str_t *async_job_tag(async_job_t *job, uint16_t tag);
+static async_seal_t *async_job_seal(async_job_t *job, uint16_t tag);
+static bool async_job_read_seal(async_seal_t *seal, async_str_t value);
 
 
 static const char *const  async_job_error_names[ASYNC_JOB_ERROR_MAX] = {
@@ -80,6 +90,9 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
     async_job_write_tag(&w, ASYNC_JOB_TAG_MESSAGE, job->message);
     async_job_write_tag(&w, ASYNC_JOB_TAG_RESOURCE, job->resource);
     async_job_write_tag(&w, ASYNC_JOB_TAG_DETAIL, job->detail);
+    async_job_write_seal(&w, ASYNC_JOB_TAG_REQUEST_SEAL, &job->request.seal);
+    async_job_write_seal(&w, ASYNC_JOB_TAG_RESPONSE_SEAL,
+                         &job->response.seal);
 
     async_write_raw(&w, job->unknown.data, job->unknown.len);
 
@@ -148,6 +161,31 @@ async_job_write_tag(async_writer_t *w, async_job_tag_t tag, async_str_t s)
     if (s.len != 0) {
         async_write_tag(w, (uint16_t) tag, s.data, s.len);
     }
+}
+
+
+static void
+async_job_write_seal(async_writer_t *w, async_job_tag_t tag,
+    const async_seal_t *seal)
+{
+    unsigned  i;
+    uint8_t   bytes[ASYNC_JOB_SEAL], *p;
+
+    if (!seal->used) {
+        return;
+    }
+
+    memcpy(bytes, seal->key, ASYNC_KEY_ID);
+    memcpy(bytes + ASYNC_KEY_ID, seal->salt, ASYNC_SALT);
+
+    p = bytes + ASYNC_KEY_ID + ASYNC_SALT;
+
+    for (i = 0; i < 4; i++) {
+        p[i] = (uint8_t) (seal->head_crc >> 8 * i);
+        p[4 + i] = (uint8_t) (seal->capture_crc >> 8 * i);
+    }
+
+    async_write_tag(w, (uint16_t) tag, bytes, sizeof(bytes));
 }
 
 
@@ -227,9 +265,10 @@ async_job_read_body(async_reader_t *rd, async_body_t *body)
 static bool
 async_job_read_tags(async_reader_t *rd, async_job_t *job)
 {
-    uint16_t      tag, last;
-    const char   *start;
-    async_str_t   value, *field;
+    uint16_t       tag, last;
+    const char    *start;
+    async_str_t    value, *field;
+    async_seal_t  *seal;
 
     last = 0;
     start = (const char *) rd->pos;
@@ -242,9 +281,14 @@ async_job_read_tags(async_reader_t *rd, async_job_t *job)
 
         if (tag <= ASYNC_JOB_TAG_LAST) {
             field = async_job_tag(job, tag);
+            seal = async_job_seal(job, tag);
 
             if (field != NULL) {
                 *field = value;
+            }
+
+            if (seal != NULL && !async_job_read_seal(seal, value)) {
+                return false;
             }
 
             start = (const char *) rd->pos;
@@ -289,6 +333,51 @@ async_job_tag(async_job_t *job, uint16_t tag)
     default:
         return NULL;
     }
+}
+
+
+static async_seal_t *
+async_job_seal(async_job_t *job, uint16_t tag)
+{
+    switch (tag) {
+
+    case ASYNC_JOB_TAG_REQUEST_SEAL:
+        return &job->request.seal;
+
+    case ASYNC_JOB_TAG_RESPONSE_SEAL:
+        return &job->response.seal;
+
+    default:
+        return NULL;
+    }
+}
+
+
+static bool
+async_job_read_seal(async_seal_t *seal, async_str_t value)
+{
+    unsigned        i;
+    const uint8_t  *p;
+
+    if (value.len != ASYNC_JOB_SEAL) {
+        return false;
+    }
+
+    p = (const uint8_t *) value.data;
+
+    seal->used = true;
+
+    memcpy(seal->key, p, ASYNC_KEY_ID);
+    memcpy(seal->salt, p + ASYNC_KEY_ID, ASYNC_SALT);
+
+    p += ASYNC_KEY_ID + ASYNC_SALT;
+
+    for (i = 0; i < 4; i++) {
+        seal->head_crc |= (uint32_t) p[i] << 8 * i;
+        seal->capture_crc |= (uint32_t) p[4 + i] << 8 * i;
+    }
+
+    return true;
 }
 
 

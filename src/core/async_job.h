@@ -61,10 +61,28 @@ typedef enum {
     ASYNC_BODY_SPOOL  = 2           /* file in spool/, see async_payload.h */
 } async_body_where_t;
 
+/*
+ * How what belongs to a request (head, capture, body) or to a response (head,
+ * body) is encrypted, see async_cipher.h.  The checksums are of the bytes as
+ * they are stored, so that they can be compared without a key; those of heads
+ * in the clear are in their records.
+ */
+#define ASYNC_KEY_ID  8
+#define ASYNC_SALT    16
+
 typedef struct {
-    uint8_t   where;
-    uint64_t  len;                  /* bytes */
-    uint32_t  crc;                  /* CRC32C of the whole body */
+    bool      used;                 /* false: it is in the clear */
+    uint8_t   key[ASYNC_KEY_ID];
+    uint8_t   salt[ASYNC_SALT];     /* new for each that is stored */
+    uint32_t  head_crc;
+    uint32_t  capture_crc;
+} async_seal_t;
+
+typedef struct {
+    uint8_t       where;
+    uint64_t      len;              /* bytes, before they are encrypted */
+    uint32_t      crc;              /* CRC32C of the whole, as it is stored */
+    async_seal_t  seal;             /* also of what has no body */
 } async_body_t;
 
 

@@ -51,6 +51,9 @@ async_rc_name(async_rc_t rc)
 
     case ASYNC_UNKNOWN:
         return "unknown";
+
+    case ASYNC_NO_KEY:
+        return "no-key";
     }
 
     /* no default above: the compiler names a code that was forgotten */

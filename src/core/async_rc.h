@@ -22,7 +22,8 @@ typedef enum {
     ASYNC_STORE_FULL,    /* quota reached; no job exists */
     ASYNC_BUSY,          /* the door or a lock was not had in time */
     ASYNC_UNAVAILABLE,   /* store cannot be used; definite: nothing written */
-    ASYNC_UNKNOWN        /* the commit itself failed: outcome unknown */
+    ASYNC_UNKNOWN,       /* the commit itself failed: outcome unknown */
+    ASYNC_NO_KEY         /* encrypted with a key that is not here */
 } async_rc_t;
 
 

@@ -7,10 +7,10 @@
 
 
 /*
- * A failed job of the queue "reports" at its second attempt, with tag 9 and
- * tag 300 of a version to come.  Written out, the first bytes:
+ * A failed job of the queue "reports" at its second attempt, sealed, with
+ * tag 20 and tag 300 of a version to come.  Written out, the first bytes:
  *
- *   41 4a  01  01  1c 01 00 00  4e 04 e1 8b     AJ, job, 1, 284 bytes, crc
+ *   41 4a  01  01  68 01 00 00  93 b5 ad 9a     AJ, job, 1, 360 bytes, crc
  *   06  09  23  01  03 00  f6 01                failed, 9, 35 %, error 1,
  *                                               flags, 502
  *   02 00 00 00  05 00 00 00  01 00 00 00       attempt 2 of 5, 1 death
@@ -18,7 +18,7 @@
  */
 
 static const char  golden[] =
-    "414a01011c0100004e04e18b060923010300f601020000000500000001000000"
+    "414a01016801000093b5ad9a060923010300f601020000000500000001000000"
     "07000000000000000b0000000000000000c5b202a201000001c5b202a2010000"
     "10ecb202a201000039f5b202a2010000c8f7b202a2010000c87bbf26a2010000"
     "8877665544332211a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0105000000000000"
@@ -26,9 +26,12 @@ static const char  golden[] =
     "00060000002f6a6f62732f030004000000504f535404000f0000002f7265706f"
     "7274733f793d3230323605000a00000070616765203720e29c9306000c000000"
     "687474703a2f2f682f722f31070019000000546865206261636b656e6420616e"
-    "737765726564203530322e09000500000001026e65772c0100000000";
+    "737765726564203530322e080020000000b0b1b2b3b4b5b6b7c0c1c2c3c4c5c6"
+    "c7c8c9cacbcccdcecf4433221188776655090020000000d0d1d2d3d4d5d6d7e0"
+    "e1e2e3e4e5e6e7e8e9eaebecedeeefccbbaa990000000014000500000001026e"
+    "65772c0100000000";
 
-#define UNKNOWN  17                 /* bytes of tags 9 and 300 */
+#define UNKNOWN  17                 /* bytes of tags 20 and 300 */
 
 static const async_id_t  id = {
     { 0x01, 0xa2, 0x02, 0xb2, 0xc5, 0x00, 0x7c, 0x3e,
@@ -116,6 +119,51 @@ the_tags_of_the_golden_job(void **state)
     assert_str(job.detail, "The backend answered 502.");
     assert_int_equal(job.unknown.len, UNKNOWN);
     assert_memory_equal(job.unknown.data, bytes + len - UNKNOWN, UNKNOWN);
+    free(bytes);
+}
+
+
+static void
+the_seals_of_the_golden_job(void **state)
+{
+    size_t       len, i;
+    uint8_t     *bytes, buf[ASYNC_JOB_MAX];
+    async_job_t  job;
+
+    (void) state;
+
+    bytes = async_golden_bytes(golden, &len);
+    assert_int_equal(async_job_decode(&job, &id, bytes, len), ASYNC_OK);
+
+    assert_true(job.request.seal.used);
+    assert_true(job.response.seal.used);
+
+    for (i = 0; i < ASYNC_KEY_ID; i++) {
+        assert_int_equal(job.request.seal.key[i], 0xb0 + i);
+        assert_int_equal(job.response.seal.key[i], 0xd0 + i);
+    }
+
+    for (i = 0; i < ASYNC_SALT; i++) {
+        assert_int_equal(job.request.seal.salt[i], 0xc0 + i);
+        assert_int_equal(job.response.seal.salt[i], 0xe0 + i);
+    }
+
+    assert_int_equal(job.request.seal.head_crc, 0x11223344);
+    assert_int_equal(job.request.seal.capture_crc, 0x55667788);
+    assert_int_equal(job.response.seal.head_crc, 0x99aabbcc);
+    assert_int_equal(job.response.seal.capture_crc, 0);
+
+    /* without one there is none */
+
+    memset(&job.request.seal, 0, sizeof(async_seal_t));
+    memset(&job.response.seal, 0, sizeof(async_seal_t));
+
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)),
+                     len - 2 * (6 + 32));
+    assert_int_equal(async_job_decode(&job, &id, buf, len - 2 * (6 + 32)),
+                     ASYNC_OK);
+    assert_false(job.request.seal.used);
+    assert_false(job.response.seal.used);
     free(bytes);
 }
 
@@ -210,7 +258,7 @@ every_sealed_truncation_stays_inside(void **state)
 
     /* only a cut between two tags, after the queue's, leaves a record */
 
-    assert_int_equal(whole, 8);
+    assert_int_equal(whole, 10);
     free(bytes);
 }
 
@@ -255,14 +303,18 @@ values_out_of_range_are_corrupt(void **state)
 
     assert_int_equal(decode_with(146, 0), ASYNC_CORRUPT);
 
-    /* tag 2 becomes 1 or 4, tag 300 becomes 44 or 8: rising or not */
+    /* tag 2 becomes 1 or 4, tag 300 becomes 44, tag 20 10: rising or not */
 
     assert_int_equal(decode_with(159, 1), ASYNC_CORRUPT);
     assert_int_equal(decode_with(159, 4), ASYNC_CORRUPT);
-    assert_int_equal(decode_with(284 - 6 + 1, 0), ASYNC_OK);
-    assert_int_equal(decode_with(284 - 17, 8), ASYNC_OK);
-    assert_int_equal(decode_with(284 - 17, 7), ASYNC_CORRUPT);
-    assert_int_equal(decode_with(284 - 17 + 1, 0xff), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(360 - 6 + 1, 0), ASYNC_OK);
+    assert_int_equal(decode_with(360 - 17, 10), ASYNC_OK);
+    assert_int_equal(decode_with(360 - 17, 9), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(360 - 17 + 1, 0xff), ASYNC_CORRUPT);
+
+    /* a seal of another length */
+
+    assert_int_equal(decode_with(360 - 17 - 38 + 2, 31), ASYNC_CORRUPT);
 }
 
 
@@ -346,6 +398,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(the_fixed_head_of_the_golden_job),
         cmocka_unit_test(the_tags_of_the_golden_job),
+        cmocka_unit_test(the_seals_of_the_golden_job),
         cmocka_unit_test(a_decoded_job_encodes_to_the_same_bytes),
         cmocka_unit_test(unknown_tags_survive_a_change),
         cmocka_unit_test(damage_is_corrupt),
