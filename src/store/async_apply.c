@@ -3,6 +3,8 @@
 #include "async_work.h"
 
 
+static async_rc_t async_batch_sealed(async_store_t *store,
+    async_batch_t *batch, async_error_t *err);
 static async_rc_t async_batch_run(async_store_t *store, async_batch_t *batch,
     async_submit_t *submits, async_error_t *err);
 static async_rc_t async_batch_apply(async_work_t *work, async_batch_t *batch,
@@ -19,6 +21,28 @@ static void async_batch_result(async_batch_t *batch, async_rc_t rc);
 
 async_rc_t
 async_store_apply(async_store_t *store, async_batch_t *batch,
+    async_error_t *err)
+{
+    async_rc_t      rc;
+    async_sealed_t  sealed;
+
+    rc = async_seal_begin(&sealed, store, batch, err);
+
+    if (rc != ASYNC_OK) {
+        async_batch_result(batch, rc);
+        return rc;
+    }
+
+    rc = async_batch_sealed(store, &sealed.batch, err);
+
+    async_seal_end(&sealed);
+
+    return rc;
+}
+
+
+static async_rc_t
+async_batch_sealed(async_store_t *store, async_batch_t *batch,
     async_error_t *err)
 {
     async_rc_t       rc;

@@ -1,7 +1,9 @@
 /*
  * The one door for writes.  A batch of events, and a claim, become one LMDB
  * transaction: new states, indices, history, feed, counters together, or
- * nothing of them.  Deterministic: now and every random byte come in.
+ * nothing of them.  Deterministic: now and every random byte come in.  (If
+ * the store has keys, payload is encrypted before, and that takes salts from
+ * the kernel.)
  *
  * In front of LMDB's own lock stands the door, a robust process-shared mutex
  * that can be waited for with a limit (LMDB's cannot, and a stopped process
@@ -15,7 +17,11 @@
 #include "async_trail.h"
 
 
-/* payload that travels with an event; all borrowed until the call returns */
+/*
+ * Payload that travels with an event; all borrowed until the call returns.
+ * It is in the clear, whatever the store makes of it; only a body that is in
+ * spool/ already was encrypted there, and then its head is as well.
+ */
 typedef struct {
     async_str_t   head;          /* encoded REQUEST or RESPONSE record */
     async_str_t   capture;       /* encoded CAPTURE record (submit only) */
@@ -75,7 +81,8 @@ typedef struct {
 /*
  * What a worker wants.  Servers in skip do not answer: their jobs are parked
  * instead of claimed, and not looked at again until a claim whose skip does
- * not name their server.
+ * not name their server.  A job whose request is encrypted with a key that
+ * the store was not given is parked for a while, too, and looked at again.
  */
 typedef struct {
     uint64_t         epoch;           /* mine; ASYNC_STALE if another took
@@ -90,6 +97,8 @@ typedef struct {
     unsigned         n;               /* out */
     int64_t          next_due;        /* out: unix ms of the earliest timer,
                                          0 = none */
+    unsigned         locked;          /* out: parked for want of a key */
+    uint8_t          locked_key[ASYNC_KEY_ID];    /* out: the last of them */
     bool             more;            /* out: there was work that the limit
                                          max (not the queues') left */
 } async_claim_request_t;

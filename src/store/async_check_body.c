@@ -30,6 +30,8 @@ typedef struct {
 
 static void async_check_head(async_checker_t *ck, const async_job_t *job,
     async_payload_kind_t kind, bool wanted);
+static uint32_t async_check_sealed(const async_seal_t *seal,
+    async_payload_kind_t kind);
 static bool async_check_head_record(const uint8_t *data, size_t len,
     async_payload_kind_t kind);
 static bool async_check_tag(async_payload_kind_t kind, uint16_t tag,
@@ -62,7 +64,9 @@ async_check_message(async_checker_t *ck, const async_job_t *job)
 {
     async_check_head(ck, job, ASYNC_PAYLOAD_REQUEST,
                      async_job_keeps_request(job));
-    async_check_head(ck, job, ASYNC_PAYLOAD_CAPTURE, false);
+    async_check_head(ck, job, ASYNC_PAYLOAD_CAPTURE,
+                     async_job_keeps_request(job)
+                     && job->request.seal.capture_crc != 0);
     async_check_body(ck, job, ASYNC_PAYLOAD_REQUEST_BODY, &job->request);
 
     async_check_head(ck, job, ASYNC_PAYLOAD_RESPONSE,
@@ -78,9 +82,13 @@ static void
 async_check_head(async_checker_t *ck, const async_job_t *job,
     async_payload_kind_t kind, bool wanted)
 {
-    async_check_chunks_t  found;
+    const async_seal_t    *seal;
+    async_check_chunks_t   found;
 
-    async_check_chunked(ck, job, kind, true, &found);
+    seal = kind == ASYNC_PAYLOAD_RESPONSE ? &job->response.seal
+                                          : &job->request.seal;
+
+    async_check_chunked(ck, job, kind, !seal->used, &found);
 
     if (!found.sound || ck->rc != ASYNC_OK) {
         return;
@@ -96,10 +104,23 @@ async_check_head(async_checker_t *ck, const async_job_t *job,
         return;
     }
 
-    if (!async_check_head_record(ck->head, (size_t) found.len, kind)) {
+    if (seal->used ? found.crc != async_check_sealed(seal, kind)
+                   : !async_check_head_record(ck->head, (size_t) found.len,
+                                              kind))
+    {
         async_check_fault_of(ck, &job->id, "its %s is damaged",
                              async_check_kinds[kind]);
     }
+}
+
+
+/* without a key, what is encrypted can be compared with its checksum alone */
+
+static uint32_t
+async_check_sealed(const async_seal_t *seal, async_payload_kind_t kind)
+{
+    return kind == ASYNC_PAYLOAD_CAPTURE ? seal->capture_crc
+                                         : seal->head_crc;
 }
 
 
@@ -188,10 +209,10 @@ async_check_body(async_checker_t *ck, const async_job_t *job,
         return;
     }
 
-    if (found.len != body->len) {
+    if (found.len != async_body_stored(body)) {
         async_check_fault_of(ck, &job->id, "its %s has %llu bytes instead of "
                              "%llu", name, (unsigned long long) found.len,
-                             (unsigned long long) body->len);
+                             (unsigned long long) async_body_stored(body));
 
     } else if (found.crc != body->crc) {
         async_check_fault_of(ck, &job->id, "its %s has another checksum",
@@ -342,8 +363,9 @@ async_check_read(int fd, const async_body_t *body)
         len += (uint64_t) n;
     }
 
-    if (len != body->len) {
-        return len < body->len ? "is too short" : "is too long";
+    if (len != async_body_stored(body)) {
+        return len < async_body_stored(body) ? "is too short"
+                                             : "is too long";
     }
 
     return crc == body->crc ? NULL : "has another checksum";

@@ -221,10 +221,11 @@ void
 async_check_policy_row(async_checker_t *ck, async_db_t db,
     const MDB_val *row, const MDB_val *value)
 {
-    uint8_t          sum[EVP_MAX_MD_SIZE];
-    const uint8_t   *key;
-    async_queue_t    queue;
-    async_policy_t   policy;
+    uint8_t             sum[EVP_MAX_MD_SIZE];
+    const uint8_t      *key;
+    async_queue_t       queue;
+    async_policy_t      policy;
+    async_key_files_t   files;
 
     (void) db;
 
@@ -254,6 +255,14 @@ async_check_policy_row(async_checker_t *ck, async_db_t db,
             async_check_fault(ck, "queue \"%.*s\": its policy is damaged",
                               (int) row->mv_size - 1,
                               (const char *) key + 1);
+        }
+
+    } else if (key[0] == ASYNC_POLICY_OF_KEYS && row->mv_size == 1) {
+
+        if (async_key_files_decode(&files, value->mv_data, value->mv_size)
+            != ASYNC_OK)
+        {
+            async_check_fault(ck, "the paths of key files are damaged");
         }
 
     } else {

@@ -20,6 +20,9 @@
 /* of these, jobs of one server that answers again: others come back too */
 #define ASYNC_CLAIM_SLICE  256
 
+/* ms until a job whose key is missing is looked at again */
+#define ASYNC_CLAIM_LOCKED 10000
+
 typedef struct {
     async_work_t           *work;
     async_claim_request_t  *request;
@@ -43,6 +46,8 @@ static bool async_claim_job(async_claimer_t *claimer, const MDB_val *row,
 static bool async_claim_skipped(const async_claim_request_t *request,
     uint64_t server);
 static void async_claim_park(async_claimer_t *claimer,
+    const async_job_t *job, int64_t due);
+static void async_claim_lock(async_claimer_t *claimer,
     const async_job_t *job);
 static bool async_claim_late(async_work_t *work, async_job_t *job);
 static async_rc_t async_claim_start(async_claimer_t *claimer,
@@ -67,6 +72,7 @@ async_claim_run(async_work_t *work, async_claim_request_t *request)
 
     request->n = 0;
     request->next_due = 0;
+    request->locked = 0;
     request->more = false;
 
     async_claim_due(&claimer);
@@ -164,7 +170,7 @@ async_claim_wake(async_claimer_t *claimer, const MDB_val *row)
     if ((job.flags & ASYNC_JOB_PARKED)
         && async_claim_skipped(claimer->request, job.server))
     {
-        async_claim_park(claimer, &job);
+        async_claim_park(claimer, &job, 0);
         return true;
     }
 
@@ -456,7 +462,12 @@ async_claim_job(async_claimer_t *claimer, const MDB_val *row, bool *claimed)
     }
 
     if (async_claim_skipped(claimer->request, job.server)) {
-        async_claim_park(claimer, &job);
+        async_claim_park(claimer, &job, 0);
+        return true;
+    }
+
+    if (!async_store_unlocks(claimer->work->store, &job.request.seal)) {
+        async_claim_lock(claimer, &job);
         return true;
     }
 
@@ -493,7 +504,23 @@ async_claim_skipped(const async_claim_request_t *request, uint64_t server)
 
 
 static void
-async_claim_park(async_claimer_t *claimer, const async_job_t *job)
+async_claim_lock(async_claimer_t *claimer, const async_job_t *job)
+{
+    async_claim_request_t  *request;
+
+    request = claimer->request;
+    request->locked++;
+    memcpy(request->locked_key, job->request.seal.key, ASYNC_KEY_ID);
+
+    async_claim_park(claimer, job, claimer->work->now + ASYNC_CLAIM_LOCKED);
+}
+
+
+/* due 0: until its server answers */
+
+static void
+async_claim_park(async_claimer_t *claimer, const async_job_t *job,
+    int64_t due)
 {
     size_t       len;
     uint8_t      buf[ASYNC_JOB_MAX];
@@ -503,7 +530,7 @@ async_claim_park(async_claimer_t *claimer, const async_job_t *job)
     parked = *job;
 
     parked.flags |= ASYNC_JOB_PARKED;
-    parked.due = 0;
+    parked.due = due;
 
     len = async_job_encode(&parked, buf, sizeof(buf));
 

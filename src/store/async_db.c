@@ -92,6 +92,14 @@ async_key_queue(async_key_t *key, async_str_t queue)
 
 
 void
+async_key_keys(async_key_t *key)
+{
+    async_key_start(key, ASYNC_DB_POLICY);
+    async_key_u8(key, ASYNC_POLICY_OF_KEYS);
+}
+
+
+void
 async_key_stat(async_key_t *key, const char *name)
 {
     async_key_start(key, ASYNC_DB_STATS);

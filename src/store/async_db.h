@@ -15,7 +15,7 @@
  *   feed     number 8                                 -> id 16, seq 8
  *   bystate  state 1, created 8, id 16                -> nothing
  *   counts   queue                                    -> COUNT record
- *   policy   1, key 16 | 2, queue                     -> POLICY | QUEUE record
+ *   policy   1, key 16 | 2, queue | 3                 -> POLICY | QUEUE | KEYS
  *   stats    name                                     -> COUNT record
  *
  * A row of ready, of a job of queue "default" with priority 4 that was queued
@@ -44,6 +44,7 @@
 #include <stdatomic.h>
 
 #include "async_apply.h"
+#include "async_cipher.h"
 #include "async_door.h"
 #include "async_guard.h"
 #include "async_payload.h"
@@ -83,6 +84,7 @@ typedef enum {                       /* on disk, part of the key */
 
 #define ASYNC_POLICY_OF_LOCATION  1  /* first byte of a key of policy */
 #define ASYNC_POLICY_OF_QUEUE     2
+#define ASYNC_POLICY_OF_KEYS      3
 
 /* what a queue gets that nobody configured */
 #define ASYNC_QUEUE_CONCURRENCY   8
@@ -105,6 +107,7 @@ void async_key_feed(async_key_t *key, uint64_t number);
 void async_key_count(async_key_t *key, async_str_t queue);
 void async_key_policy(async_key_t *key, const uint8_t *policy);
 void async_key_queue(async_key_t *key, async_str_t queue);
+void async_key_keys(async_key_t *key);
 void async_key_stat(async_key_t *key, const char *name);
 void async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
     const async_id_t *id);
@@ -180,6 +183,14 @@ typedef struct {
     bool         changed;
 } async_tally_t;
 
+/* keys in use, and those before: nothing is freed while the store is open */
+typedef struct async_key_ring_s  async_key_ring_t;
+
+struct async_key_ring_s {
+    async_keys_t       keys;
+    async_key_ring_t  *before;
+};
+
 #define ASYNC_FILES  3               /* data.mdb, lock.mdb, door */
 
 struct async_store_s {
@@ -198,6 +209,7 @@ struct async_store_s {
     int                bell_fd;      /* mapped above */
     int                ring_fd;      /* unbound socket to ring with */
     atomic_int         health;       /* async_store_health_t */
+    async_key_ring_t  *_Atomic ring; /* NULL: no key was ever given */
     async_door_t       door;
 
     /* behind the door */
@@ -255,6 +267,16 @@ void async_view_end(async_view_t *view);
 
 /* ASYNC_UNAVAILABLE, and a sentence, on a filesystem that LMDB cannot use */
 async_rc_t async_folder_local(int fd, async_error_t *err);
+async_rc_t async_key_files_decode(async_key_files_t *files,
+    const void *data, size_t len);
+void async_store_drop_keys(async_store_t *store);
+/* how to encrypt now; not used if the store does not */
+void async_store_seal(const async_store_t *store, async_seal_t *seal,
+    const uint8_t salt[ASYNC_SALT]);
+/* ASYNC_NO_KEY, or ASYNC_NO_SPACE */
+async_rc_t async_store_cipher(const async_store_t *store,
+    async_cipher_t *cipher, const async_seal_t *seal, const async_id_t *id,
+    async_payload_kind_t kind, bool encrypt);
 
 /* remembers which files are open */
 async_rc_t async_health_begin(async_store_t *store, async_error_t *err);

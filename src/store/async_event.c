@@ -117,7 +117,8 @@ async_body_check(const async_body_t *body, async_str_t bytes)
         return body->len == 0 && bytes.len == 0;
 
     case ASYNC_BODY_CHUNKS:
-        return body->len == bytes.len && body->len <= ASYNC_CHUNKED_MAX;
+        return async_body_stored(body) == bytes.len
+               && body->len <= ASYNC_CHUNKED_MAX;
 
     case ASYNC_BODY_SPOOL:
         return bytes.len == 0;

@@ -3,6 +3,10 @@
  * the store in chunks of ASYNC_CHUNK bytes (one overflow page each); a larger
  * one is a file in spool/, named by job and kind, written and fsynced (its
  * folder too) before the event that refers to it is applied.
+ *
+ * A store with keys encrypts all of it (async_cipher.h).  What is given and
+ * what is returned here is in the clear; only checksums are of what is
+ * stored.
  */
 
 #ifndef ASYNC_PAYLOAD_H
@@ -25,7 +29,8 @@ typedef enum {                         /* on disk, part of the key */
 
 /*
  * Reads a head or capture record: *len is the length it has; ASYNC_NO_SPACE
- * if cap is smaller.  The bytes are copied, not decoded.
+ * if cap is smaller.  The bytes are copied, not decoded.  ASYNC_NO_KEY:
+ * encrypted with a key that the store was not given.
  */
 async_rc_t async_view_head(async_view_t *view, const async_id_t *id,
     async_payload_kind_t kind, uint8_t *buf, size_t cap, size_t *len);
@@ -33,7 +38,8 @@ async_rc_t async_view_head(async_view_t *view, const async_id_t *id,
 /*
  * Copies len bytes at offset of a chunked body; ASYNC_NOT_FOUND if a chunk is
  * missing, ASYNC_CORRUPT if one has the wrong length.  The caller compares
- * the checksum once it has the whole.
+ * the checksum once it has the whole, unless the body was sealed: then every
+ * byte was authenticated, and the checksum is not of these.
  */
 async_rc_t async_view_body(async_view_t *view, const async_id_t *id,
     async_payload_kind_t kind, uint64_t offset, uint8_t *buf, size_t len);
@@ -55,11 +61,14 @@ bool async_spool_name(const char *name, async_spool_name_t *file);
  * A spool file in the making: "<final name>.tmp", 0600, append only.  All of
  * it may block on the disk: never call it from an event loop.
  */
+typedef struct async_spool_cipher_s  async_spool_cipher_t;
+
 typedef struct {
-    int       fd;                      /* -1 = closed */
-    uint64_t  len;
-    uint32_t  crc;
-    char      path[512];               /* final name */
+    int                    fd;         /* -1 = closed */
+    uint64_t               len;        /* before it is encrypted */
+    uint32_t               crc;        /* of what is in the file */
+    async_spool_cipher_t  *cipher;     /* NULL: in the clear */
+    char                   path[512];  /* final name */
 } async_spool_t;
 
 async_rc_t async_spool_create(async_spool_t *spool, async_store_t *store,
@@ -68,8 +77,8 @@ async_rc_t async_spool_write(async_spool_t *spool, const void *data,
     size_t len, async_error_t *err);
 /*
  * Takes over a finished file that lies at path (renamed if on the same
- * filesystem, else copied); or, if path is NULL, copies fd.  fd stays the
- * caller's.  Computes length and checksum.
+ * filesystem and not to be encrypted, else copied); or, if path is NULL,
+ * copies fd.  fd stays the caller's.  Computes length and checksum.
  */
 async_rc_t async_spool_adopt(async_spool_t *spool, async_store_t *store,
     const async_id_t *id, async_payload_kind_t kind, const char *path, int fd,
@@ -81,6 +90,33 @@ void async_spool_abandon(async_spool_t *spool);
 /* removes a final file; not there is no error */
 void async_spool_remove(async_store_t *store, const async_id_t *id,
     async_payload_kind_t kind);
+
+/*
+ * A spooled body that is read back, and may block as well.  body is what the
+ * job says of it.  ASYNC_NOT_FOUND: there is no file; ASYNC_CORRUPT: it has
+ * not the length that it should have; ASYNC_NO_KEY.
+ */
+typedef struct {
+    int                    fd;         /* -1 = closed */
+    async_body_t           body;
+    async_spool_cipher_t  *cipher;
+    uint64_t               checked;    /* bytes of the file, by the next */
+    uint32_t               crc;
+} async_spool_reader_t;
+
+async_rc_t async_spool_open(async_spool_reader_t *reader,
+    async_store_t *store, const async_id_t *id, async_payload_kind_t kind,
+    const async_body_t *body, async_error_t *err);
+/* len bytes at offset, in the clear; ASYNC_CORRUPT if they are damaged */
+async_rc_t async_spool_read(async_spool_reader_t *reader, uint64_t offset,
+    void *buf, size_t len);
+/*
+ * Compares the checksum of the file, no more than most bytes of it in a call
+ * and no key needed.  *done: it is as it was written.
+ */
+async_rc_t async_spool_verify(async_spool_reader_t *reader, uint64_t most,
+    bool *done);
+void async_spool_close(async_spool_reader_t *reader);
 
 
 #endif /* ASYNC_PAYLOAD_H */

@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "async_db.h"
+#include "async_spool_cipher.h"
 
 
 #define ASYNC_SPOOL_BUFFER  (256 * 1024)
@@ -19,13 +20,25 @@
 
 
 static bool async_spool_start(async_spool_t *spool,
-    const async_store_t *store, const async_id_t *id,
+    async_store_t *store, const async_id_t *id,
     async_payload_kind_t kind, async_error_t *err);
 static void async_spool_tmp(const async_spool_t *spool, char *path);
-static async_rc_t async_spool_open(async_spool_t *spool,
+static async_rc_t async_spool_make(async_spool_t *spool,
+    async_store_t *store, const async_id_t *id, async_payload_kind_t kind,
     async_error_t *err);
-static async_rc_t async_spool_take(async_spool_t *spool, const char *path,
+static async_rc_t async_spool_encrypt(async_spool_t *spool,
+    async_store_t *store, const async_id_t *id, async_payload_kind_t kind,
     async_error_t *err);
+static async_rc_t async_spool_fill(async_spool_t *spool, const uint8_t *p,
+    size_t len, async_error_t *err);
+static async_rc_t async_spool_segment(async_spool_t *spool, bool last,
+    async_error_t *err);
+static async_rc_t async_spool_put(async_spool_t *spool, const uint8_t *p,
+    size_t len, async_error_t *err);
+static void async_spool_done(async_spool_t *spool);
+static async_rc_t async_spool_take(async_spool_t *spool,
+    async_store_t *store, const async_id_t *id, async_payload_kind_t kind,
+    const char *path, async_error_t *err);
 static async_rc_t async_spool_copy(async_spool_t *spool, int fd, bool write,
     async_error_t *err);
 static bool async_spool_sync_folder(const async_spool_t *spool);
@@ -85,17 +98,18 @@ async_spool_create(async_spool_t *spool, async_store_t *store,
         return ASYNC_INVALID;
     }
 
-    return async_spool_open(spool, err);
+    return async_spool_make(spool, store, id, kind, err);
 }
 
 
 static bool
-async_spool_start(async_spool_t *spool, const async_store_t *store,
+async_spool_start(async_spool_t *spool, async_store_t *store,
     const async_id_t *id, async_payload_kind_t kind, async_error_t *err)
 {
     spool->fd = -1;
     spool->len = 0;
     spool->crc = 0;
+    spool->cipher = NULL;
 
     if (kind != ASYNC_PAYLOAD_REQUEST_BODY
         && kind != ASYNC_PAYLOAD_RESPONSE_BODY)
@@ -128,9 +142,11 @@ async_spool_tmp(const async_spool_t *spool, char *path)
 
 
 static async_rc_t
-async_spool_open(async_spool_t *spool, async_error_t *err)
+async_spool_make(async_spool_t *spool, async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, async_error_t *err)
 {
-    char  tmp[sizeof(spool->path)];
+    char        tmp[sizeof(spool->path)];
+    async_rc_t  rc;
 
     async_spool_tmp(spool, tmp);
 
@@ -143,8 +159,54 @@ async_spool_open(async_spool_t *spool, async_error_t *err)
     spool->fd = open(tmp, O_RDWR|O_APPEND|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW,
                      0600);
 
-    return spool->fd != -1 ? ASYNC_OK
-                           : async_spool_error(spool, "create", err);
+    if (spool->fd == -1) {
+        return async_spool_error(spool, "create", err);
+    }
+
+    rc = async_store_encrypts(store)
+         ? async_spool_encrypt(spool, store, id, kind, err) : ASYNC_OK;
+
+    if (rc != ASYNC_OK) {
+        async_spool_abandon(spool);
+    }
+
+    return rc;
+}
+
+
+static async_rc_t
+async_spool_encrypt(async_spool_t *spool, async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, async_error_t *err)
+{
+    uint8_t                salt[ASYNC_SALT];
+    async_rc_t             rc;
+    async_seal_t           seal;
+    async_spool_cipher_t  *sc;
+
+    if (getrandom(salt, sizeof(salt), 0) != (ssize_t) sizeof(salt)) {
+        async_error_set(err, "the kernel gave no random bytes: %s",
+                        strerror(errno));
+        return ASYNC_UNAVAILABLE;
+    }
+
+    async_store_seal(store, &seal, salt);
+
+    /* the keys may have been taken away just now */
+
+    if (!seal.used) {
+        return ASYNC_OK;
+    }
+
+    rc = async_spool_cipher_open(&sc, store, &seal, id, kind, true);
+
+    if (rc != ASYNC_OK) {
+        async_error_set(err, "no memory to encrypt a body");
+        return rc;
+    }
+
+    spool->cipher = sc;
+
+    return ASYNC_OK;
 }
 
 
@@ -152,15 +214,88 @@ async_rc_t
 async_spool_write(async_spool_t *spool, const void *data, size_t len,
     async_error_t *err)
 {
-    ssize_t         n;
-    const uint8_t  *p;
+    async_rc_t  rc;
 
     if (spool->fd == -1) {
         async_error_set(err, "the spool file is not open");
         return ASYNC_INVALID;
     }
 
-    for (p = data; len > 0; p += n, len -= (size_t) n) {
+    rc = spool->cipher != NULL ? async_spool_fill(spool, data, len, err)
+                               : async_spool_put(spool, data, len, err);
+
+    if (rc == ASYNC_OK) {
+        spool->len += len;
+    }
+
+    return rc;
+}
+
+
+/* a full segment waits until it is known whether it is the last */
+
+static async_rc_t
+async_spool_fill(async_spool_t *spool, const uint8_t *p, size_t len,
+    async_error_t *err)
+{
+    size_t                 part;
+    async_rc_t             rc;
+    async_spool_cipher_t  *sc;
+
+    sc = spool->cipher;
+
+    for (/* void */; len > 0; p += part, len -= part) {
+
+        if (sc->fill == ASYNC_SEGMENT) {
+            rc = async_spool_segment(spool, false, err);
+
+            if (rc != ASYNC_OK) {
+                return rc;
+            }
+        }
+
+        part = ASYNC_SEGMENT - sc->fill < len ? ASYNC_SEGMENT - sc->fill
+                                              : len;
+
+        memcpy(sc->buf + sc->fill, p, part);
+        sc->fill += part;
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_spool_segment(async_spool_t *spool, bool last, async_error_t *err)
+{
+    size_t                 len;
+    async_spool_cipher_t  *sc;
+
+    sc = spool->cipher;
+
+    if (!async_cipher_seal(&sc->cipher, sc->number, last, sc->buf, sc->fill,
+                           sc->buf))
+    {
+        async_error_set(err, "libcrypto cannot encrypt a body");
+        return ASYNC_UNAVAILABLE;
+    }
+
+    len = sc->fill + ASYNC_CIPHER_TAG;
+
+    sc->fill = 0;
+    sc->number++;
+
+    return async_spool_put(spool, sc->buf, len, err);
+}
+
+
+static async_rc_t
+async_spool_put(async_spool_t *spool, const uint8_t *p, size_t len,
+    async_error_t *err)
+{
+    ssize_t  n;
+
+    for (/* void */; len > 0; p += n, len -= (size_t) n) {
 
         n = write(spool->fd, p, len);
 
@@ -174,7 +309,6 @@ async_spool_write(async_spool_t *spool, const void *data, size_t len,
         }
 
         spool->crc = async_crc32c(spool->crc, p, (size_t) n);
-        spool->len += (uint64_t) n;
     }
 
     return ASYNC_OK;
@@ -193,10 +327,10 @@ async_spool_adopt(async_spool_t *spool, async_store_t *store,
     }
 
     if (path != NULL) {
-        rc = async_spool_take(spool, path, err);
+        rc = async_spool_take(spool, store, id, kind, path, err);
 
     } else {
-        rc = async_spool_open(spool, err);
+        rc = async_spool_make(spool, store, id, kind, err);
 
         if (rc == ASYNC_OK) {
             rc = async_spool_copy(spool, fd, true, err);
@@ -212,9 +346,12 @@ async_spool_adopt(async_spool_t *spool, async_store_t *store,
 
 
 static async_rc_t
-async_spool_take(async_spool_t *spool, const char *path, async_error_t *err)
+async_spool_take(async_spool_t *spool, async_store_t *store,
+    const async_id_t *id, async_payload_kind_t kind, const char *path,
+    async_error_t *err)
 {
     int          fd;
+    bool         copy;
     char         tmp[sizeof(spool->path)];
     async_rc_t   rc;
     struct stat  st;
@@ -235,13 +372,15 @@ async_spool_take(async_spool_t *spool, const char *path, async_error_t *err)
         return rc;
     }
 
-    if (rename(path, tmp) == 0) {
+    copy = async_store_encrypts(store);
+
+    if (!copy && rename(path, tmp) == 0) {
         spool->fd = fd;
         return async_spool_copy(spool, fd, false, err);
     }
 
-    if (errno == EXDEV) {
-        rc = async_spool_open(spool, err);
+    if (copy || errno == EXDEV) {
+        rc = async_spool_make(spool, store, id, kind, err);
 
         if (rc == ASYNC_OK) {
             rc = async_spool_copy(spool, fd, true, err);
@@ -327,9 +466,13 @@ async_spool_finish(async_spool_t *spool, async_body_t *body,
 
     async_spool_tmp(spool, tmp);
 
-    rc = ASYNC_OK;
+    rc = spool->cipher != NULL && spool->len > 0
+         ? async_spool_segment(spool, true, err) : ASYNC_OK;
 
-    if (fsync(spool->fd) == -1) {
+    if (rc != ASYNC_OK) {
+        /* async_spool_segment() has said why */
+
+    } else if (fsync(spool->fd) == -1) {
         rc = async_spool_error(spool, "sync", err);
 
     } else if (rename(tmp, spool->path) == -1) {
@@ -345,12 +488,17 @@ async_spool_finish(async_spool_t *spool, async_body_t *body,
         return rc;
     }
 
-    close(spool->fd);
-    spool->fd = -1;
+    memset(body, 0, sizeof(async_body_t));
 
     body->where = ASYNC_BODY_SPOOL;
     body->len = spool->len;
     body->crc = spool->crc;
+
+    if (spool->cipher != NULL) {
+        body->seal = spool->cipher->seal;
+    }
+
+    async_spool_done(spool);
 
     return ASYNC_OK;
 }
@@ -393,6 +541,16 @@ async_spool_abandon(async_spool_t *spool)
 
     async_spool_tmp(spool, tmp);
     (void) unlink(tmp);
+
+    async_spool_done(spool);
+}
+
+
+static void
+async_spool_done(async_spool_t *spool)
+{
+    async_spool_cipher_close(spool->cipher);
+    spool->cipher = NULL;
 
     close(spool->fd);
     spool->fd = -1;

@@ -507,6 +507,8 @@ async_store_close(async_store_t *store)
         close(store->dir_fd);
     }
 
+    async_store_drop_keys(store);
+
     free(store->tallies);
     free(store->path);
     free(store);

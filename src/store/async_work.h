@@ -137,6 +137,22 @@ void async_work_gone(async_work_t *work, const async_id_t *id,
 /* the end of that list: the files too go if it was committed */
 void async_work_gone_end(async_work_t *work, bool committed);
 
+/* --- async_seal.c --- */
+
+/*
+ * A batch whose payloads are encrypted, as far as the store encrypts: a copy,
+ * whose results async_seal_end() puts into the one that was given.
+ */
+typedef struct {
+    async_batch_t  *given;
+    async_batch_t   batch;
+    void           *memory;          /* NULL: there was nothing to encrypt */
+} async_sealed_t;
+
+async_rc_t async_seal_begin(async_sealed_t *sealed,
+    const async_store_t *store, async_batch_t *batch, async_error_t *err);
+void async_seal_end(async_sealed_t *sealed);
+
 /* --- async_claim.c --- */
 
 async_rc_t async_claim_run(async_work_t *work,
