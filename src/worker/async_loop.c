@@ -221,6 +221,8 @@ async_loop_chores(async_loop_t *w, int64_t now)
 
     (void) async_store_reap_readers(w->store);
 
+    async_keyring_check(&w->keyring, w->store);
+
     if (w->phase == ASYNC_LOOP_RUNS) {
         async_chores_tick(&w->chores, w->store, w->env.view, now);
     }

@@ -16,6 +16,7 @@
 #include "async_away.h"
 #include "async_bell.h"
 #include "async_chores.h"
+#include "async_keyring.h"
 #include "async_replay.h"
 #include "async_worker.h"
 
@@ -62,6 +63,7 @@ typedef struct {
 
     async_away_t           away;
     async_chores_t         chores;
+    async_keyring_t        keyring;
 
     bool                   look;        /* there may be something to claim */
     bool                   stuck;       /* the store refused the last batch */

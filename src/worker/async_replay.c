@@ -1,16 +1,12 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "async_away.h"
 #include "async_replay.h"
 
 
-#define ASYNC_REPLAY_PATH  512
 #define ASYNC_REPLAY_HEAD  8192    /* a request head is mostly smaller */
 
 /* ms between looks at whether nginx has read the head, while it has not */
@@ -24,8 +20,7 @@ static async_end_t async_replay_begin(async_replay_t *r,
     const async_claim_t *claim);
 static async_rc_t async_replay_load(async_replay_t *r, uint8_t **head,
     size_t *len);
-static bool async_replay_open_body(async_replay_t *r);
-static async_end_t async_replay_missing(async_replay_t *r, int error);
+static async_rc_t async_replay_open_body(async_replay_t *r);
 static async_end_t async_replay_send(async_replay_t *r,
     const async_request_t *request, uint64_t response_max);
 static long async_replay_on_read(void *data, char *buf, size_t len);
@@ -89,7 +84,7 @@ async_replay_init(async_replay_t *r, const async_replay_env_t *env,
     r->policy = claim->policy;
     r->waited = job->started > job->queued ? job->started - job->queued : 0;
     r->body = job->request;
-    r->body_fd = -1;
+    r->body_file.fd = -1;
     r->started = now;
     r->waiting = now;
 
@@ -130,8 +125,11 @@ async_replay_begin(async_replay_t *r, const async_claim_t *claim)
         return rc == ASYNC_CORRUPT ? ASYNC_END_DAMAGED : ASYNC_END_UNSENT;
     }
 
-    if (!async_replay_open_body(r)) {
-        end = async_replay_missing(r, errno);
+    rc = async_replay_open_body(r);
+
+    if (rc != ASYNC_OK) {
+        end = rc == ASYNC_NOT_FOUND || rc == ASYNC_CORRUPT
+              ? ASYNC_END_DAMAGED : ASYNC_END_UNSENT;
 
     } else {
         end = async_replay_send(r, &request, claim->policy.result_max);
@@ -179,38 +177,24 @@ async_replay_load(async_replay_t *r, uint8_t **head, size_t *len)
 }
 
 
-static bool
+static async_rc_t
 async_replay_open_body(async_replay_t *r)
 {
-    char  path[ASYNC_REPLAY_PATH];
+    async_rc_t     rc;
+    async_error_t  err;
 
     if (r->body.where != ASYNC_BODY_SPOOL) {
-        return true;
+        return ASYNC_OK;
     }
 
-    if (!async_spool_path(r->env->store, &r->id, ASYNC_PAYLOAD_REQUEST_BODY,
-                          path, sizeof(path)))
-    {
-        errno = ENOENT;
-        return false;
+    rc = async_spool_open(&r->body_file, r->env->store, &r->id,
+                          ASYNC_PAYLOAD_REQUEST_BODY, &r->body, &err);
+
+    if (rc != ASYNC_OK) {
+        async_replay_why(r, err.text);
     }
 
-    r->body_fd = open(path, O_RDONLY|O_CLOEXEC|O_NOFOLLOW);
-
-    return r->body_fd != -1;
-}
-
-
-/* a body that is there and cannot be opened now will be opened later */
-
-static async_end_t
-async_replay_missing(async_replay_t *r, int error)
-{
-    async_replay_why(r, error == ENOENT ? "no request body"
-                                        : strerror(error));
-
-    return error == ENOENT || error == ELOOP ? ASYNC_END_DAMAGED
-                                             : ASYNC_END_UNSENT;
+    return rc;
 }
 
 
@@ -249,7 +233,8 @@ async_replay_send(async_replay_t *r, const async_request_t *request,
 
 /*
  * The last piece is held back until the checksum of the whole is known: nginx
- * never sees the end of a body that is not the client's.
+ * never sees the end of a body that is not the client's.  Of a sealed one
+ * every piece is known to be right.
  */
 
 static long
@@ -276,7 +261,9 @@ async_replay_on_read(void *data, char *buf, size_t len)
     r->body_crc = async_crc32c(r->body_crc, buf, len);
     r->body_sent += len;
 
-    if (r->body_sent == r->body.len && r->body_crc != r->body.crc) {
+    if (r->body_sent == r->body.len && !r->body.seal.used
+        && r->body_crc != r->body.crc)
+    {
         r->damaged = true;
         return -1;
     }
@@ -288,26 +275,15 @@ async_replay_on_read(void *data, char *buf, size_t len)
 static bool
 async_replay_read(async_replay_t *r, char *buf, size_t len)
 {
-    ssize_t  n;
-    size_t   done;
-
-    if (r->body_fd == -1) {
+    if (r->body_file.fd == -1) {
         return async_view_body(r->env->view, &r->id,
                                ASYNC_PAYLOAD_REQUEST_BODY, r->body_sent,
                                (uint8_t *) buf, len)
                == ASYNC_OK;
     }
 
-    for (done = 0; done < len; done += (size_t) n) {
-        n = pread(r->body_fd, buf + done, len - done,
-                  (off_t) (r->body_sent + done));
-
-        if (n <= 0) {
-            return false;
-        }
-    }
-
-    return true;
+    return async_spool_read(&r->body_file, r->body_sent, buf, len)
+           == ASYNC_OK;
 }
 
 
@@ -437,10 +413,7 @@ async_replay_settle(async_replay_t *r, async_end_t end, bool sent,
         r->transfer = NULL;
     }
 
-    if (r->body_fd != -1) {
-        close(r->body_fd);
-        r->body_fd = -1;
-    }
+    async_spool_close(&r->body_file);
 
     async_replay_judge(r, end, sent, now);
     async_replay_event(r, now);
@@ -522,5 +495,6 @@ async_replay_why(async_replay_t *r, const char *why)
 void
 async_replay_clean(async_replay_t *replay)
 {
+    async_spool_close(&replay->body_file);
     async_response_clean(&replay->response);
 }

@@ -9,6 +9,7 @@
 #include "async_apply.h"
 #include "async_http.h"
 #include "async_judge.h"
+#include "async_payload.h"
 #include "async_request.h"
 #include "async_response.h"
 
@@ -46,7 +47,7 @@ typedef struct {
     async_transfer_t          *transfer;       /* NULL: not under way */
     uint64_t                   body_sent;
     uint32_t                   body_crc;
-    int                        body_fd;        /* spool file, -1 = none */
+    async_spool_reader_t       body_file;      /* closed: in the map */
     bool                       damaged;
     async_response_t           response;
 

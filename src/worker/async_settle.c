@@ -149,6 +149,10 @@ async_settle_commit(async_loop_t *w, int64_t now)
     claims = w->phase == ASYNC_LOOP_RUNS;
     sweep = claims ? async_chores_sweep(&w->chores, now) : NULL;
 
+    if (claims && w->look && now >= w->next_commit) {
+        async_keyring_look(&w->keyring, w->store);
+    }
+
     memset(&claim, 0, sizeof(async_claim_request_t));
     claim.max = async_settle_room(w);
 
@@ -188,6 +192,10 @@ unsigned
 async_settle_room(const async_loop_t *w)
 {
     unsigned  room;
+
+    if (!w->keyring.ready) {
+        return 0;
+    }
 
     room = w->concurrency - w->running;
     room = room < w->nfree ? room : w->nfree;
@@ -274,6 +282,9 @@ async_settle_claimed(async_loop_t *w, const async_claim_request_t *claim)
 
     w->look = claim->more;
     w->next_due = 0;
+
+    async_keyring_locked(&w->keyring, claim->locked, claim->locked_key,
+                         async_clock_ms(CLOCK_BOOTTIME));
 
     /* from the wall clock to ours */
 

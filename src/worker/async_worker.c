@@ -192,6 +192,8 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
         return false;
     }
 
+    async_keyring_check(&w->keyring, w->store);
+
     if (async_bell_open(&w->bell, w->store, &w->bell_fd, &err) != ASYNC_OK) {
         async_log(ASYNC_LOG_WARN, "msg=\"no doorbell: jobs start later than "
                   "they could\" error=%s", async_log_quote(&quote, err.text));
