@@ -88,6 +88,15 @@ ngx_http_async_init_main_conf(ngx_conf_t *cf, void *conf)
         queue[i].loaded = ngx_http_async_now();
     }
 
+    if (amcf->key_files == NULL) {
+        amcf->key_files = ngx_pcalloc(cf->pool, sizeof(async_key_files_t));
+        if (amcf->key_files == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    amcf->key_files->loaded = ngx_http_async_now();
+
     return NGX_CONF_OK;
 }
 

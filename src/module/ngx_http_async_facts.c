@@ -57,7 +57,8 @@ ngx_http_async_header_filter(ngx_http_request_t *r)
             r->headers_out.status = mark->result_status;
         }
 
-        return ngx_http_next_header_filter(r);
+        return ngx_http_async_hold_header(r) == NGX_AGAIN
+               ? NGX_OK : ngx_http_next_header_filter(r);
     }
 
     if (r != r->main || !ngx_http_async_is_private(r)) {
@@ -79,6 +80,13 @@ ngx_http_async_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
+    return ngx_http_next_header_filter(r);
+}
+
+
+ngx_int_t
+ngx_http_async_release_header(ngx_http_request_t *r)
+{
     return ngx_http_next_header_filter(r);
 }
 

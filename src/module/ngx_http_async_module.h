@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 
 #include "async_apply.h"
+#include "async_keys.h"
 #include "async_message.h"
 #include "async_payload.h"
 #include "async_problem.h"
@@ -29,6 +30,8 @@ typedef struct {
     ngx_str_t                    path;        /* absolute, NUL-terminated */
     off_t                        size;
     ngx_uint_t                   relaxed;     /* unsigned relaxed:1 */
+    async_keys_t                *keys;        /* NULL: none */
+    async_key_files_t           *key_files;   /* the same, for the worker */
 
     ngx_array_t                  queues;      /* async_queue_t */
     ngx_array_t                  policies;    /* async_policy_t */
@@ -39,6 +42,8 @@ typedef struct {
     ngx_thread_pool_t           *files;       /* one thread: large bodies */
     ngx_thread_pool_t           *reads;       /* one thread: small ones that
                                                  lie in a file of nginx */
+    ngx_thread_pool_t           *results;     /* one thread: those that are
+                                                 served from the spool */
 
     ngx_uint_t                   used;        /* unsigned used:1: something
                                                  needs a store */
@@ -192,6 +197,10 @@ struct ngx_http_async_op_s {
 };
 
 
+/* ngx_http_async_store.c */
+char *ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* ngx_http_async_conf.c */
 void *ngx_http_async_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_async_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -290,10 +299,22 @@ ngx_int_t ngx_http_async_is_private(ngx_http_request_t *r);
 /* ngx_http_async_facts.c: what a replay tells the worker */
 ngx_int_t ngx_http_async_facts_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_async_facts_watch(ngx_http_request_t *r);
+/* sends a header that was held back on its way */
+ngx_int_t ngx_http_async_release_header(ngx_http_request_t *r);
 
 /* ngx_http_async_status.c, ngx_http_async_result.c */
 ngx_int_t ngx_http_async_status_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_result(ngx_http_request_t *r, async_job_t *job);
+/* NGX_DECLINED: the stored head is missing or damaged, nothing was sent */
+ngx_int_t ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job);
+/* said and set aside: never a wrong byte as a result */
+ngx_int_t ngx_http_async_damaged(ngx_http_request_t *r, const async_id_t *id,
+    const char *what);
+
+/* ngx_http_async_spooled.c: results that lie in the spool */
+ngx_int_t ngx_http_async_spooled(ngx_http_request_t *r, async_job_t *job);
+/* NGX_AGAIN: the header waits until the file was verified */
+ngx_int_t ngx_http_async_hold_header(ngx_http_request_t *r);
 
 /* ngx_http_async_reply.c: all return what a content handler returns */
 ngx_int_t ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,

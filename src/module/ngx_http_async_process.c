@@ -45,6 +45,8 @@ static void ngx_http_async_rotate(ngx_http_core_main_conf_t *cmcf,
 static void ngx_http_async_warn_shutdown(ngx_cycle_t *cycle,
     ngx_http_async_main_conf_t *amcf);
 static void ngx_http_async_open_existing(ngx_cycle_t *cycle);
+static async_rc_t ngx_http_async_open_store(ngx_http_async_main_conf_t *amcf,
+    ngx_uint_t create, async_store_t **store, async_error_t *error);
 static void ngx_http_async_look(ngx_event_t *ev);
 static void ngx_http_async_leave(async_store_health_t health);
 static void ngx_http_async_post_open(ngx_event_t *ev);
@@ -230,6 +232,9 @@ ngx_http_async_init_process(ngx_cycle_t *cycle)
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
                       "\"async_store %V\" takes effect after a restart, "
                       "\"%s\" is used until then", &amcf->path, ap->path);
+
+    } else if (ap->store) {
+        (void) async_store_use_keys(ap->store, amcf->keys);
     }
 
     ngx_http_async_post_open(&ap->retry);
@@ -247,23 +252,16 @@ ngx_http_async_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_async_open_existing(ngx_cycle_t *cycle)
 {
-    async_error_t               error;
-    async_store_options_t       options;
-    ngx_http_async_process_t   *ap;
+    async_error_t              error;
+    ngx_http_async_process_t  *ap;
 
     ap = &ngx_http_async_process;
 
-    ngx_memzero(&options, sizeof(async_store_options_t));
-
-    options.path = (char *) ap->amcf->path.data;
-    options.size = ap->amcf->size;
-    options.relaxed = ap->amcf->relaxed;
-    options.hasty = 1;
-
     ngx_cpystrn(ap->path, ap->amcf->path.data, NGX_MAX_PATH);
 
-    if (async_store_open(&ap->store, &options, &error) != ASYNC_OK) {
-        ap->store = NULL;
+    if (ngx_http_async_open_store(ap->amcf, 0, &ap->store, &error)
+        != ASYNC_OK)
+    {
         return;
     }
 
@@ -272,6 +270,42 @@ ngx_http_async_open_existing(ngx_cycle_t *cycle)
         ap->store = NULL;
         ap->view = NULL;
     }
+}
+
+
+/* no store of ours is ever open without its keys */
+
+static async_rc_t
+ngx_http_async_open_store(ngx_http_async_main_conf_t *amcf,
+    ngx_uint_t create, async_store_t **store, async_error_t *error)
+{
+    async_rc_t             rc;
+    async_store_options_t  options;
+
+    ngx_memzero(&options, sizeof(async_store_options_t));
+
+    options.path = (char *) amcf->path.data;
+    options.size = amcf->size;
+    options.relaxed = amcf->relaxed;
+    options.create = create;
+    options.hasty = !create;
+
+    rc = async_store_open(store, &options, error);
+
+    if (rc == ASYNC_OK) {
+        rc = async_store_use_keys(*store, amcf->keys);
+
+        if (rc != ASYNC_OK) {
+            async_error_set(error, "no memory for keys");
+            async_store_close(*store);
+        }
+    }
+
+    if (rc != ASYNC_OK) {
+        *store = NULL;
+    }
+
+    return rc;
 }
 
 
@@ -380,23 +414,14 @@ ngx_http_async_open_thread(void *data, ngx_log_t *log)
 {
     ngx_http_async_open_t *open = data;
 
-    async_store_options_t  options;
-
     /* the commits' own thread: no batch is in it now */
 
     async_store_close(open->left);
 
     if (open->store == NULL) {
-        ngx_memzero(&options, sizeof(async_store_options_t));
-
-        options.path = (char *) open->amcf->path.data;
-        options.size = open->amcf->size;
-        options.relaxed = open->amcf->relaxed;
-        options.create = 1;
-
-        open->rc = async_store_open(&open->store, &options, &open->error);
+        open->rc = ngx_http_async_open_store(open->amcf, 1, &open->store,
+                                             &open->error);
         if (open->rc != ASYNC_OK) {
-            open->store = NULL;
             return;
         }
     }
@@ -405,6 +430,12 @@ ngx_http_async_open_thread(void *data, ngx_log_t *log)
                                    open->amcf->policies.nelts,
                                    open->amcf->queues.elts,
                                    open->amcf->queues.nelts, &open->error);
+
+    if (open->rc == ASYNC_OK) {
+        open->rc = async_store_publish_keys(open->store,
+                                            open->amcf->key_files,
+                                            &open->error);
+    }
 }
 
 

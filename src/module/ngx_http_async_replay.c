@@ -30,6 +30,7 @@ static ngx_uint_t ngx_http_async_token_matches(ngx_str_t *token);
 static ngx_int_t ngx_http_async_refuse(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_accept(ngx_http_request_t *r,
     ngx_http_async_ticket_t *ticket);
+static ngx_uint_t ngx_http_async_is_locked(const async_id_t *id);
 static ngx_int_t ngx_http_async_set_headers(ngx_http_request_t *r,
     ngx_http_async_ticket_t *ticket);
 static ngx_int_t ngx_http_async_add_header_in(ngx_http_request_t *r,
@@ -227,6 +228,17 @@ ngx_http_async_accept(ngx_http_request_t *r, ngx_http_async_ticket_t *ticket)
     mark->capture = ngx_http_async_read_capture(r, &ticket->id);
 
     if (mark->capture == NULL) {
+
+        /* 403 lets the job wait: the worker asks again, and may know more */
+
+        if (ngx_http_async_is_locked(&ticket->id)) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "job %V cannot be replayed: it is encrypted with a "
+                          "key that \"async_store\" does not name", &mark->id);
+
+            return ngx_http_async_refuse(r);
+        }
+
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "job %V cannot be replayed: what was kept of its "
                       "request is missing or damaged", &mark->id);
@@ -243,6 +255,21 @@ ngx_http_async_accept(ngx_http_request_t *r, ngx_http_async_ticket_t *ticket)
     ngx_http_async_restore(r, &mark->capture->conn_vars);
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_async_is_locked(const async_id_t *id)
+{
+    async_job_t    job;
+    async_view_t  *view;
+
+    static uint8_t  buf[ASYNC_JOB_MAX];
+
+    view = ngx_http_async_view();
+
+    return view && async_view_job(view, id, &job, buf) == ASYNC_OK
+           && !async_store_unlocks(ngx_http_async_store(), &job.request.seal);
 }
 
 

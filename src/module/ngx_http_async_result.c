@@ -11,9 +11,7 @@
 
 static ngx_int_t ngx_http_async_no_response(ngx_http_request_t *r,
     async_job_t *job);
-static ngx_int_t ngx_http_async_damaged(ngx_http_request_t *r,
-    async_job_t *job, const char *what);
-static ngx_int_t ngx_http_async_send_head(ngx_http_request_t *r,
+static ngx_int_t ngx_http_async_locked(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_set_status(ngx_http_request_t *r,
     async_job_t *job);
@@ -28,8 +26,6 @@ static ngx_int_t ngx_http_async_set_own(ngx_http_request_t *r,
 static ngx_buf_t *ngx_http_async_body_buf(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_buf_t *ngx_http_async_chunks_buf(ngx_http_request_t *r,
-    async_job_t *job);
-static ngx_buf_t *ngx_http_async_spool_buf(ngx_http_request_t *r,
     async_job_t *job);
 
 
@@ -62,15 +58,23 @@ ngx_http_async_result(ngx_http_request_t *r, async_job_t *job)
         return rc;
     }
 
+    if (!async_store_unlocks(ngx_http_async_store(), &job->response.seal)) {
+        return ngx_http_async_locked(r, job);
+    }
+
+    if (job->response.where == ASYNC_BODY_SPOOL) {
+        return ngx_http_async_spooled(r, job);
+    }
+
     b = ngx_http_async_body_buf(r, job);
     if (b == NULL) {
-        return ngx_http_async_damaged(r, job, "body");
+        return ngx_http_async_damaged(r, &job->id, "body");
     }
 
     rc = ngx_http_async_send_head(r, job);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_async_damaged(r, job, "head");
+        return ngx_http_async_damaged(r, &job->id, "head");
     }
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -126,15 +130,13 @@ ngx_http_async_no_response(ngx_http_request_t *r, async_job_t *job)
 }
 
 
-/* said and set aside: never a wrong byte as a result */
-
-static ngx_int_t
-ngx_http_async_damaged(ngx_http_request_t *r, async_job_t *job,
+ngx_int_t
+ngx_http_async_damaged(ngx_http_request_t *r, const async_id_t *id,
     const char *what)
 {
     u_char  text[ASYNC_ID_TEXT];
 
-    async_id_format((char *) text, &job->id);
+    async_id_format((char *) text, id);
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "the stored response of job %*s cannot be served, its %s is "
@@ -144,13 +146,31 @@ ngx_http_async_damaged(ngx_http_request_t *r, async_job_t *job,
     ngx_http_clean_header(r);
 
     return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+               "The stored result cannot be read.", id, 0);
+}
+
+
+static ngx_int_t
+ngx_http_async_locked(ngx_http_request_t *r, async_job_t *job)
+{
+    char    key[ASYNC_KEY_ID_TEXT];
+    u_char  text[ASYNC_ID_TEXT];
+
+    async_id_format((char *) text, &job->id);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "the stored response of job %*s cannot be served, it is "
+                  "encrypted with key %s, which \"async_store\" does not "
+                  "name: add its file to it as a further \"key=\"",
+                  (size_t) ASYNC_ID_TEXT, text,
+                  async_key_id_format(key, job->response.seal.key));
+
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
                "The stored result cannot be read.", &job->id, 0);
 }
 
 
-/* NGX_DECLINED: the stored head is missing or damaged, nothing was sent */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job)
 {
     size_t          len;
@@ -428,9 +448,6 @@ ngx_http_async_body_buf(ngx_http_request_t *r, async_job_t *job)
     case ASYNC_BODY_CHUNKS:
         return ngx_http_async_chunks_buf(r, job);
 
-    case ASYNC_BODY_SPOOL:
-        return ngx_http_async_spool_buf(r, job);
-
     default:
         return NULL;
     }
@@ -462,72 +479,13 @@ ngx_http_async_chunks_buf(ngx_http_request_t *r, async_job_t *job)
     if (async_view_body(ngx_http_async_view(), &job->id,
                         ASYNC_PAYLOAD_RESPONSE_BODY, 0, b->pos, len)
         != ASYNC_OK
-        || async_crc32c(0, b->pos, len) != job->response.crc)
+        || (!job->response.seal.used
+            && async_crc32c(0, b->pos, len) != job->response.crc))
     {
         return NULL;
     }
 
     b->last = b->pos + len;
-
-    return b;
-}
-
-
-static ngx_buf_t *
-ngx_http_async_spool_buf(ngx_http_request_t *r, async_job_t *job)
-{
-    u_char                    *path;
-    ngx_fd_t                   fd;
-    ngx_buf_t                 *b;
-    ngx_file_info_t            fi;
-    ngx_pool_cleanup_t        *cln;
-    ngx_pool_cleanup_file_t   *clnf;
-
-    b = ngx_calloc_buf(r->pool);
-    path = ngx_pnalloc(r->pool, NGX_MAX_PATH);
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_pool_cleanup_file_t));
-
-    if (b == NULL || path == NULL || cln == NULL) {
-        return NULL;
-    }
-
-    b->file = ngx_pcalloc(r->pool, sizeof(ngx_file_t));
-
-    if (b->file == NULL
-        || !async_spool_path(ngx_http_async_store(), &job->id,
-                             ASYNC_PAYLOAD_RESPONSE_BODY, (char *) path,
-                             NGX_MAX_PATH))
-    {
-        return NULL;
-    }
-
-    fd = ngx_open_file(path, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK|O_CLOEXEC,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        return NULL;
-    }
-
-    cln->handler = ngx_pool_cleanup_file;
-    clnf = cln->data;
-    clnf->fd = fd;
-    clnf->name = path;
-    clnf->log = r->pool->log;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
-        || (uint64_t) ngx_file_size(&fi) != job->response.len)
-    {
-        return NULL;
-    }
-
-    b->file_pos = 0;
-    b->file_last = job->response.len;
-    b->in_file = 1;
-
-    b->file->fd = fd;
-    b->file->name.data = path;
-    b->file->name.len = ngx_strlen(path);
-    b->file->log = r->connection->log;
 
     return b;
 }
