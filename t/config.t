@@ -69,7 +69,7 @@ is((nginx_t())[0], 0, 'nginx -t agrees');
 --- store: sync=never
 --- config
     location /jobs/ { async_status; }
---- refused: invalid parameter "sync=never": async_store takes size=64g and sync=strict or sync=relaxed
+--- refused: invalid parameter "sync=never": async_store takes size=64g, sync=strict or sync=relaxed, and key=file
 
 
 

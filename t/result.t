@@ -507,3 +507,64 @@ is($json->{resultStatus}, 404, 'resultStatus');
 my $result = get($json->{resultUrl});
 is($result->{status}, 404, 'the status');
 is($result->header('X-Why'), 'gone', 'a field');
+
+
+
+=== TEST 29: a spooled result is compared with its checksum before the first byte goes out
+--- config
+    location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $size = 9_000_000;
+my ($job) = submit_and_wait('/a?size=300000');
+my $whole = AsyncTest::pattern(300_000);
+my $path  = sub { $t->store . "/spool/$_[0]{id}.res" };
+my $flip  = sub {
+    my ($job, $at) = @_;
+    open my $file, '+<:raw', $path->($job) or die $!;
+    seek $file, $at, 0;
+    read $file, my $byte, 1;
+    seek $file, $at, 0;
+    print $file chr(ord($byte) ^ 1);
+    close $file or die $!;
+};
+my $ask  = sub { get($job->{resultUrl}, headers => [@_]) };
+my $etag = $ask->()->header('ETag');
+for my $at (0, 150_000, 299_999) {
+    $flip->($job, $at);
+    for my $range ([], [Range => 'bytes=10-19'], [Range => 'bytes=0-1,5-6'], ['If-None-Match' => '"x"']) {
+        my $answer = $ask->(@$range);
+        is($answer->{status}, 503, "a flipped byte at $at, @$range: 503");
+        is($answer->json->{code}, 'store-unavailable', "$at, @$range: with its code");
+        is($answer->header($_), undef, "$at, @$range: without $_ of the result") for 'ETag', 'Async-Result', 'Accept-Ranges', 'Content-Range';
+    }
+    is($ask->('If-None-Match' => $etag)->{status}, 304, "$at: 304 does not read it");
+    is($ask->('If-Match' => '"x"')->{status}, 412, "$at: nor 412");
+    my $head = $t->request('HEAD', $job->{resultUrl});
+    is($head->{status}, 200, "$at: nor HEAD");
+    is($head->header('Content-Length'), 300_000, "$at: which has the length");
+    $flip->($job, $at);
+    ok($ask->()->{body} eq $whole, "$at: put right it is served");
+}
+my ($large, $result) = submit_and_wait("/a?size=$size");
+ok($result->{body} eq AsyncTest::pattern($size), 'one that takes more than a look');
+$flip->($large, $size - 1);
+is(get($large->{resultUrl})->{status}, 503, 'its last byte');
+truncate $path->($large), $size - 1;
+is(get($large->{resultUrl})->{status}, 503, 'and without it');
+unlink $path->($large);
+is(get($large->{resultUrl})->{status}, 503, 'and without the file');
+
+
+
+=== TEST 30: an error_page of the status location takes a 412 of a spooled result
+--- config
+    location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; error_page 412 /said; }
+    location /said  { return 200 "said"; }
+--- check
+my ($job) = submit_and_wait('/a?size=300000');
+my $answer = get($job->{resultUrl}, headers => ['If-Match' => '"x"']);
+is($answer->{status}, 412, 'it is 412');
+is($answer->{body}, 'said', 'with that page');
+is(length get($job->{resultUrl})->{body}, 300_000, 'the result is served');
