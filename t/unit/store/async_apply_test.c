@@ -432,6 +432,7 @@ static int
 latched(const char *path)
 {
     fixture_t    f;
+    async_rc_t   rc;
     async_job_t  job;
 
     memset(&f, 0, sizeof(f));
@@ -442,8 +443,10 @@ latched(const char *path)
     }
 
     job = fixture_job(5001);
+    rc = fixture_submit(&f, &job);
+    fixture_close(&f);
 
-    return fixture_submit(&f, &job) == ASYNC_UNAVAILABLE ? 0 : 21;
+    return rc == ASYNC_UNAVAILABLE ? 0 : 21;
 }
 
 
