@@ -23,6 +23,7 @@ async_spool_open(async_spool_reader_t *reader, async_store_t *store,
     const async_id_t *id, async_payload_kind_t kind, const async_body_t *body,
     async_error_t *err)
 {
+    int          error;
     char         path[sizeof(((async_spool_t *) 0)->path)];
     async_rc_t   rc;
     struct stat  st;
@@ -40,9 +41,14 @@ async_spool_open(async_spool_reader_t *reader, async_store_t *store,
     reader->fd = open(path, O_RDONLY|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK);
 
     if (reader->fd == -1) {
+        error = errno;
         async_error_set(err, "cannot open \"%.150s\": %s", path,
-                        strerror(errno));
-        return errno == ENOENT ? ASYNC_NOT_FOUND : ASYNC_UNAVAILABLE;
+                        strerror(error));
+
+        /* what else there is may pass: no descriptor, no memory */
+
+        return error == ENOENT || error == ELOOP ? ASYNC_NOT_FOUND
+                                                 : ASYNC_UNAVAILABLE;
     }
 
     if (fstat(reader->fd, &st) == -1 || !S_ISREG(st.st_mode)
