@@ -561,7 +561,7 @@ is(jobs(), 1, 'one job');
     location /jobs/ { async_status; }
 --- check
 is(request('POST', '/jobs/', body => 'x')->{status}, 405, 'a POST there is no job');
-is(get('/jobs/')->{status}, 404, 'nor is a GET');
+ok(poll_until(10, sub { get('/jobs/')->{status} == 404 }), 'nor is a GET, once the store is open');
 is(jobs(), 0, 'no job');
 
 

@@ -13,7 +13,7 @@
 
 #define ASYNC_STORE_SIZE      (64ull << 30)
 #define ASYNC_STORE_DATABASES 16
-#define ASYNC_STORE_HASTE     1             /* ms that are no wait */
+#define ASYNC_STORE_HASTE     50            /* ms: for a commit, no stop */
 
 static async_rc_t async_store_guarded(async_store_t *store,
     const async_store_options_t *options, async_error_t *err);

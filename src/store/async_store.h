@@ -41,7 +41,8 @@ typedef struct {
     bool         relaxed;      /* MDB_NOMETASYNC */
     bool         create;       /* make databases and meta that are missing;
                                   without: ASYNC_NOT_FOUND if not there */
-    bool         hasty;        /* ASYNC_BUSY rather than wait for others */
+    bool         hasty;        /* ASYNC_BUSY when a commit would be over, not
+                                  after 2 s */
     bool         inspect;      /* also while the breaker is open, see
                                   async_store_health() */
 } async_store_options_t;
