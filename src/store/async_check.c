@@ -17,8 +17,6 @@
 
 
 static void async_check_rest(async_checker_t *ck);
-static async_rc_t async_check_open(async_checker_t *ck, async_error_t *err);
-static void async_check_close(async_checker_t *ck);
 static void async_check_walk(async_checker_t *ck, async_db_t db);
 static void async_check_rows_of(async_checker_t *ck, async_db_t db);
 static void async_check_text(async_checker_t *ck, const char *prefix,
@@ -60,11 +58,8 @@ async_store_check(async_store_t *store, async_check_figures_t *figures,
     async_check_fn report, async_check_progress_fn progress, void *data,
     async_error_t *err)
 {
-    async_rc_t       rc;
-    async_db_t       db;
     async_checker_t  ck;
 
-    memset(figures, 0, sizeof(async_check_figures_t));
     memset(&ck, 0, sizeof(async_checker_t));
 
     ck.store = store;
@@ -73,26 +68,38 @@ async_store_check(async_store_t *store, async_check_figures_t *figures,
     ck.progress = progress;
     ck.data = data;
 
-    rc = async_check_open(&ck, err);
+    return async_check_run(&ck, err);
+}
+
+
+async_rc_t
+async_check_run(async_checker_t *ck, async_error_t *err)
+{
+    async_rc_t  rc;
+    async_db_t  db;
+
+    memset(ck->figures, 0, sizeof(async_check_figures_t));
+
+    rc = async_check_open(ck, err);
 
     if (rc == ASYNC_OK) {
 
-        for (db = 0; db < ASYNC_DB_MAX && ck.rc == ASYNC_OK; db++) {
-            async_check_walk(&ck, db);
+        for (db = 0; db < ASYNC_DB_MAX && ck->rc == ASYNC_OK; db++) {
+            async_check_walk(ck, db);
         }
 
-        if (ck.rc == ASYNC_OK) {
-            async_check_rest(&ck);
+        if (ck->rc == ASYNC_OK) {
+            async_check_rest(ck);
         }
 
-        rc = ck.rc;
+        rc = ck->rc;
 
         if (rc != ASYNC_OK) {
             async_error_set(err, "no memory to check the store");
         }
     }
 
-    async_check_close(&ck);
+    async_check_close(ck);
 
     return rc;
 }
@@ -118,7 +125,7 @@ async_check_rest(async_checker_t *ck)
 }
 
 
-static async_rc_t
+async_rc_t
 async_check_open(async_checker_t *ck, async_error_t *err)
 {
     int            rc;
@@ -151,7 +158,7 @@ async_check_open(async_checker_t *ck, async_error_t *err)
 }
 
 
-static void
+void
 async_check_close(async_checker_t *ck)
 {
     async_db_t  db;
@@ -400,7 +407,8 @@ async_check_job_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     async_check_count(ck, &job);
     async_check_last_line(ck, &job);
     async_check_policy(ck, &job);
-    async_check_message(ck, &job);
+    (void) async_check_request(ck, &job);
+    (void) async_check_response(ck, &job);
 }
 
 

@@ -44,7 +44,8 @@ static bool async_check_keep(async_checker_t *ck, size_t offset,
     const MDB_val *value);
 static void async_check_file(async_checker_t *ck, const async_job_t *job,
     async_payload_kind_t kind, const async_body_t *body);
-static const char *async_check_read(int fd, const async_body_t *body);
+static const char *async_check_read(int fd, uint64_t most,
+    const async_body_t *body);
 static bool async_check_still(async_checker_t *ck, const async_job_t *job,
     async_payload_kind_t kind, const async_body_t *body);
 static bool async_check_named(async_checker_t *ck, const char *name);
@@ -59,9 +60,13 @@ static const char *const  async_check_kinds[] = {
 };
 
 
-void
-async_check_message(async_checker_t *ck, const async_job_t *job)
+bool
+async_check_request(async_checker_t *ck, const async_job_t *job)
 {
+    uint64_t  faults;
+
+    faults = ck->figures->faults;
+
     async_check_head(ck, job, ASYNC_PAYLOAD_REQUEST,
                      async_job_keeps_request(job));
     async_check_head(ck, job, ASYNC_PAYLOAD_CAPTURE,
@@ -69,10 +74,23 @@ async_check_message(async_checker_t *ck, const async_job_t *job)
                      && job->request.seal.capture_crc != 0);
     async_check_body(ck, job, ASYNC_PAYLOAD_REQUEST_BODY, &job->request);
 
+    return ck->figures->faults == faults;
+}
+
+
+bool
+async_check_response(async_checker_t *ck, const async_job_t *job)
+{
+    uint64_t  faults;
+
+    faults = ck->figures->faults;
+
     async_check_head(ck, job, ASYNC_PAYLOAD_RESPONSE,
                      job->result_status != 0
                      && !(job->flags & ASYNC_JOB_SWEPT));
     async_check_body(ck, job, ASYNC_PAYLOAD_RESPONSE_BODY, &job->response);
+
+    return ck->figures->faults == faults;
 }
 
 
@@ -314,9 +332,20 @@ async_check_file(async_checker_t *ck, const async_job_t *job,
 {
     int          fd;
     char         path[4096];
+    uint64_t     len;
     const char  *fault;
 
-    if (!async_spool_path(ck->store, &job->id, kind, path, sizeof(path))) {
+    fd = -1;
+    len = UINT64_MAX;
+    fault = NULL;
+
+    if (ck->file != NULL) {
+        fault = ck->file(ck->file_data, &job->id, kind, &fd, &len);
+        ck->figures->spool_files++;
+
+    } else if (!async_spool_path(ck->store, &job->id, kind, path,
+                                 sizeof(path)))
+    {
         fault = "cannot be named, the path is too long";
 
     } else {
@@ -324,23 +353,32 @@ async_check_file(async_checker_t *ck, const async_job_t *job,
 
         if (fd == -1) {
             fault = errno == ENOENT ? "is missing" : strerror(errno);
-
-        } else {
-            fault = async_check_read(fd, body);
-            close(fd);
         }
     }
 
-    if (fault != NULL && async_check_still(ck, job, kind, body)) {
+    if (fault == NULL) {
+        fault = async_check_read(fd, len, body);
+    }
+
+    if (ck->file == NULL && fd != -1) {
+        close(fd);
+    }
+
+    if (fault != NULL
+        && (ck->file != NULL || async_check_still(ck, job, kind, body)))
+    {
         async_check_fault_of(ck, &job->id, "its spooled %s: %s",
                              async_check_kinds[kind], fault);
     }
 }
 
 
+/* at most the given bytes of the file: it may hold more than the body */
+
 static const char *
-async_check_read(int fd, const async_body_t *body)
+async_check_read(int fd, uint64_t most, const async_body_t *body)
 {
+    size_t          part;
     ssize_t         n;
     uint32_t        crc;
     uint64_t        len;
@@ -349,7 +387,10 @@ async_check_read(int fd, const async_body_t *body)
     crc = 0;
     len = 0;
 
-    while ((n = read(fd, buf, sizeof(buf))) != 0) {
+    while (len < most) {
+
+        part = most - len < sizeof(buf) ? (size_t) (most - len) : sizeof(buf);
+        n = read(fd, buf, part);
 
         if (n == -1 && errno == EINTR) {
             continue;
@@ -357,6 +398,10 @@ async_check_read(int fd, const async_body_t *body)
 
         if (n == -1) {
             return strerror(errno);
+        }
+
+        if (n == 0) {
+            break;
         }
 
         crc = async_crc32c(crc, buf, (size_t) n);
@@ -413,6 +458,10 @@ async_check_spool(async_checker_t *ck)
     char            path[4096];
     DIR            *dir;
     struct dirent  *entry;
+
+    if (ck->file != NULL) {
+        return;
+    }
 
     (void) snprintf(path, sizeof(path), "%s/spool",
                     async_store_path(ck->store));

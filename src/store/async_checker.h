@@ -17,6 +17,14 @@ typedef struct {
     bool         seen;               /* there is a row for it in counts */
 } async_check_tally_t;
 
+/*
+ * Spooled bodies that lie elsewhere than in spool/: NULL, *fd at the body's
+ * first byte, and its length, or what is wrong with it.  Asked for in the
+ * order of jobs, requests before responses.
+ */
+typedef const char *(*async_check_file_fn)(void *data, const async_id_t *id,
+    async_payload_kind_t kind, int *fd, uint64_t *len);
+
 typedef struct {
     async_store_t            *store;
     MDB_txn                  *txn;
@@ -27,6 +35,9 @@ typedef struct {
     async_check_progress_fn   progress;
     void                     *data;
     uint64_t                  total;
+
+    async_check_file_fn       file;       /* NULL: in spool/ */
+    void                     *file_data;
 
     uint64_t                  epoch;
     uint64_t                  corrupt;    /* jobs that do not decode */
@@ -42,6 +53,12 @@ typedef struct {
     async_rc_t                rc;         /* why it could not go on */
 } async_checker_t;
 
+
+/* the whole of it, with what the caller has set in ck */
+async_rc_t async_check_run(async_checker_t *ck, async_error_t *err);
+/* cursors on all databases of ck->store, at one point in time */
+async_rc_t async_check_open(async_checker_t *ck, async_error_t *err);
+void async_check_close(async_checker_t *ck);
 
 /* one sentence; control characters become '?' */
 __attribute__((format(printf, 2, 3)))
@@ -98,8 +115,10 @@ void async_check_totals(async_checker_t *ck);
 
 /* --- async_check_body.c: what belongs to a job besides its record --- */
 
-/* all that a job's record says about its request and response */
-void async_check_message(async_checker_t *ck, const async_job_t *job);
+/* all that a job's record says about its request, and about its response;
+   true: no fault was found */
+bool async_check_request(async_checker_t *ck, const async_job_t *job);
+bool async_check_response(async_checker_t *ck, const async_job_t *job);
 /* each file of the folder against the jobs */
 void async_check_spool(async_checker_t *ck);
 

@@ -157,6 +157,9 @@ async_rc_t async_count_decode(uint64_t *n, unsigned count, const void *data,
 
 #define ASYNC_STAT_SPOOLED  "spooled"
 
+/* in db/: who makes a backup holds it, who removes spool files shares it */
+#define ASYNC_BACKUP_LOCK   "backup.lock"
+
 
 /* percent of the size at which writes stop */
 #define ASYNC_QUOTA_SUBMIT  90
@@ -226,6 +229,9 @@ struct async_view_s {
 };
 
 
+/* opens the databases; the handles last if the transaction commits */
+async_rc_t async_store_handles(async_store_t *store, MDB_txn *txn,
+    bool create, async_error_t *err);
 /* the one place where LMDB's errors become ours; err may be NULL */
 async_rc_t async_db_rc(int rc, const char *what, async_error_t *err);
 const char *async_db_name(async_db_t db);

@@ -27,8 +27,6 @@ static async_rc_t async_store_env(async_store_t *store,
     const async_store_options_t *options, bool fresh, async_error_t *err);
 static async_rc_t async_store_databases(async_store_t *store,
     const async_store_options_t *options, async_error_t *err);
-static async_rc_t async_store_handles(async_store_t *store, MDB_txn *txn,
-    bool create, async_error_t *err);
 static async_rc_t async_store_meta(async_store_t *store, MDB_txn *txn,
     const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_meta_new(async_meta_t *meta, uint64_t size,
@@ -336,7 +334,7 @@ async_store_databases(async_store_t *store,
 }
 
 
-static async_rc_t
+async_rc_t
 async_store_handles(async_store_t *store, MDB_txn *txn, bool create,
     async_error_t *err)
 {
