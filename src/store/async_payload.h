@@ -87,7 +87,10 @@ async_rc_t async_spool_adopt(async_spool_t *spool, async_store_t *store,
 async_rc_t async_spool_finish(async_spool_t *spool, async_body_t *body,
     async_error_t *err);
 void async_spool_abandon(async_spool_t *spool);
-/* removes a final file; not there is no error */
+/*
+ * Removes a final file that no record names any more; not there is no error.
+ * While a backup is made it stays, and is left over.
+ */
 void async_spool_remove(async_store_t *store, const async_id_t *id,
     async_payload_kind_t kind);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -561,10 +562,27 @@ void
 async_spool_remove(async_store_t *store, const async_id_t *id,
     async_payload_kind_t kind)
 {
+    int   fd;
     char  path[sizeof(((async_spool_t *) 0)->path)];
 
-    if (async_spool_path(store, id, kind, path, sizeof(path))) {
+    if (!async_spool_path(store, id, kind, path, sizeof(path))) {
+        return;
+    }
+
+    /*
+     * Who removes has made sure before that no record names the file.  So a
+     * backup that begins only now does not want it, and one without the lock
+     * has not begun.
+     */
+
+    fd = openat(store->dir_fd, ASYNC_BACKUP_LOCK, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1 || flock(fd, LOCK_SH|LOCK_NB) == 0) {
         (void) unlink(path);
+    }
+
+    if (fd != -1) {
+        close(fd);
     }
 }
 

@@ -3,7 +3,7 @@
  * worker process and the command line.
  *
  *   db/     data.mdb lock.mdb door bell bell-*.sock worker.lock
- *           schema.lock                                           (0700)
+ *           schema.lock backup.lock                               (0700)
  *   spool/  bodies over ASYNC_CHUNKED_MAX                         (0700)
  *   run/    nginx's private listeners                             (0755)
  *
