@@ -77,6 +77,24 @@ async_drop(const char *store, const char *user, async_error_t *err)
 }
 
 
+async_rc_t
+async_drop_who(const char *store, unsigned *uid, unsigned *gid,
+    async_error_t *err)
+{
+    async_rc_t       rc;
+    async_account_t  owner;
+
+    rc = async_drop_owner(store, &owner, err);
+
+    if (rc == ASYNC_OK) {
+        *uid = owner.uid;
+        *gid = owner.gid;
+    }
+
+    return rc;
+}
+
+
 static async_rc_t
 async_drop_owner(const char *store, async_account_t *owner,
     async_error_t *err)

@@ -21,6 +21,9 @@
  */
 async_rc_t async_drop(const char *store, const char *user,
     async_error_t *err);
+/* who that is; changes nothing */
+async_rc_t async_drop_who(const char *store, unsigned *uid, unsigned *gid,
+    async_error_t *err);
 
 
 #endif /* ASYNC_DROP_H */

@@ -11,17 +11,13 @@
 
 #include "async_check.h"
 #include "async_drop.h"
+#include "async_main.h"
 #include "async_notify.h"
-#include "async_options.h"
 #include "async_print.h"
 #include "async_worker.h"
 
 
 #define ASYNC_VERSION  "0.1.0"
-
-#define ASYNC_EXIT_DONE    0
-#define ASYNC_EXIT_FAILED  1
-#define ASYNC_EXIT_USAGE   2
 
 #define async_option_bit(option)  (1u << ASYNC_OPTION_##option)
 #define ASYNC_OPTIONS_GLOBAL                                                 \
@@ -32,6 +28,7 @@
 typedef struct {
     const char  *name;
     unsigned     options;             /* besides the global ones */
+    const char  *arg;                 /* what it wants one of, NULL = none */
     int        (*run)(const async_options_t *options);
     const char  *help;
 } async_command_t;
@@ -41,15 +38,12 @@ static const async_command_t *async_main_command(const char *name);
 static bool async_main_allowed(const async_options_t *options,
     const async_command_t *command, async_error_t *err);
 static int async_main_usage(const async_error_t *err);
-static int async_main_failed(const async_error_t *err);
 static int async_main_flush(int status);
 
 static int async_main_worker(const async_options_t *options);
 static async_rc_t async_main_drop(const async_options_t *options,
     async_error_t *err);
 static int async_main_check(const async_options_t *options);
-static void async_main_fault(void *data, const char *fault);
-static void async_main_progress(void *data, uint64_t done, uint64_t total);
 
 
 static const char  async_main_help[] =
@@ -60,6 +54,8 @@ static const char  async_main_help[] =
     "Commands:\n"
     "  worker         execute jobs until TERM\n"
     "  check          verify everything in the store\n"
+    "  backup FILE    a consistent copy of the store\n"
+    "  salvage DIR    a new store of what a damaged one still holds\n"
     "\n"
     "Options:\n"
     "  --store DIR    the store; or NGINX_ASYNC_STORE in the environment;\n"
@@ -74,7 +70,7 @@ static const async_command_t  async_commands[] = {
     { "worker",
       async_option_bit(CONCURRENCY) | async_option_bit(USER)
       | async_option_bit(GRACE) | async_option_bit(LOG_LEVEL),
-      async_main_worker,
+      NULL, async_main_worker,
       "Usage: nginx-async [--store DIR] worker [OPTION...]\n"
       "\n"
       "Executes jobs: replays each through the nginx that accepted it and\n"
@@ -91,8 +87,7 @@ static const async_command_t  async_commands[] = {
       "  --store DIR        the store\n" },
 
     { "check",
-      async_option_bit(JSON),
-      async_main_check,
+      async_option_bit(JSON), NULL, async_main_check,
       "Usage: nginx-async [--store DIR] check [--json]\n"
       "\n"
       "Reads the whole store at one point in time, while it is in use: every\n"
@@ -103,7 +98,54 @@ static const async_command_t  async_commands[] = {
       "\n"
       "Options:\n"
       "  --json             the figures as a JSON object\n"
-      "  --store DIR        the store\n" }
+      "  --store DIR        the store\n" },
+
+    { "backup",
+      async_option_bit(JSON) | async_option_bit(RATE)
+      | async_option_bit(FORCE),
+      "the FILE to write", async_main_backup,
+      "Usage: nginx-async [--store DIR] backup [OPTION...] FILE\n"
+      "\n"
+      "Writes a copy of the store at one point in time, while it is in use:\n"
+      "a tar archive, of which a store is made by\n"
+      "\n"
+      "    mkdir DIR && tar -xf FILE -C DIR\n"
+      "\n"
+      "as root, so that the files get their owner back.  The archive is read\n"
+      "again and checked before it takes its name; a FILE that is there is\n"
+      "replaced then and not earlier.  Room is needed for the archive and\n"
+      "for the database once more.  While the database is copied, pages that\n"
+      "become free are not used again: the store's file may grow by what is\n"
+      "written in that time.  Figures are printed on stdout.  Exit status 1,\n"
+      "and no FILE, if it failed or a fault was found.\n"
+      "\n"
+      "Options:\n"
+      "  --rate SIZE        bytes a second to copy and to check (default\n"
+      "                     100m); 0: as fast as it goes\n"
+      "  --force            keep the archive although it has faults\n"
+      "  --json             the figures as a JSON object\n"
+      "  --store DIR        the store\n" },
+
+    { "salvage",
+      async_option_bit(JSON),
+      "the DIR of the new store", async_main_salvage,
+      "Usage: nginx-async --store DAMAGED salvage [--json] DIR\n"
+      "\n"
+      "Makes a new store in DIR, which must be empty or not be there, of all\n"
+      "that a damaged one still holds.  Stop nginx and the worker before; the\n"
+      "damaged store is only read.  Spooled files become links where that is\n"
+      "possible.  Jobs that were unfinished and are not known for certain to\n"
+      "be as they were found, or that lost a part of their request, become\n"
+      "failed with outcome-unknown; a job whose result is damaged stays\n"
+      "without it.  Each job that lost something is named on stderr, figures\n"
+      "are printed on stdout.  DIR needs room for the database twice.\n"
+      "\n"
+      "Exit status 0: all that the damaged store counted was rescued.  1:\n"
+      "something is lost, or there was nothing.\n"
+      "\n"
+      "Options:\n"
+      "  --json             the figures as a JSON object\n"
+      "  --store DIR        the damaged store\n" }
 };
 
 
@@ -193,6 +235,21 @@ async_main_allowed(const async_options_t *options,
         }
     }
 
+    if (command->arg != NULL && options->nargs == 0) {
+        async_error_set(err, "\"%s\" wants %s", command->name, command->arg);
+        return false;
+    }
+
+    i = command->arg != NULL;
+
+    if (options->nargs > (unsigned) i) {
+        async_error_set(err, "nothing was expected after \"%s\", but there "
+                        "is \"%s\"", i > 0 ? options->args[i - 1]
+                                           : command->name,
+                        options->args[i]);
+        return false;
+    }
+
     return true;
 }
 
@@ -207,10 +264,25 @@ async_main_usage(const async_error_t *err)
 }
 
 
-static int
+int
 async_main_failed(const async_error_t *err)
 {
     (void) fprintf(stderr, "nginx-async: %s\n", err->text);
+
+    return ASYNC_EXIT_FAILED;
+}
+
+
+int
+async_main_unopened(async_rc_t rc, const async_error_t *err)
+{
+    (void) async_main_failed(err);
+
+    if (rc != ASYNC_NOT_FOUND && rc != ASYNC_BUSY) {
+        (void) fprintf(stderr, "nginx-async: if its file is damaged, "
+                       "nginx-async salvage makes a new store of what is "
+                       "left in it\n");
+    }
 
     return ASYNC_EXIT_FAILED;
 }
@@ -322,11 +394,12 @@ async_main_check(const async_options_t *options)
 
     memset(&open, 0, sizeof(async_store_options_t));
     open.path = options->store;
+    open.inspect = true;
 
     rc = async_store_open(&store, &open, &err);
 
     if (rc != ASYNC_OK) {
-        return async_main_failed(&err);
+        return async_main_unopened(rc, &err);
     }
 
     async_bar_init(&bar);
@@ -347,7 +420,7 @@ async_main_check(const async_options_t *options)
 }
 
 
-static void
+void
 async_main_fault(void *data, const char *fault)
 {
     async_bar_clear(data);
@@ -356,7 +429,7 @@ async_main_fault(void *data, const char *fault)
 }
 
 
-static void
+void
 async_main_progress(void *data, uint64_t done, uint64_t total)
 {
     async_bar_draw(data, done, total);

@@ -1,6 +1,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "async_options.h"
 #include "async_worker.h"
@@ -9,6 +10,8 @@
 #define ASYNC_STORE_DEFAULT    "/var/lib/nginx-async"
 #define ASYNC_GRACE_DEFAULT    30000
 #define ASYNC_CONCURRENCY_MAX  10000
+#define ASYNC_RATE_DEFAULT     (100ull << 20)
+#define ASYNC_RATE_MAX         (1ull << 50)
 
 
 typedef struct {
@@ -25,6 +28,7 @@ static bool async_options_set(async_options_t *options, async_option_t option,
 static bool async_options_number(const char *text, unsigned max,
     unsigned *number);
 static bool async_options_time(const char *text, unsigned *ms);
+static bool async_options_size(const char *text, uint64_t *bytes);
 static bool async_options_level(const char *text, int *level);
 
 
@@ -39,8 +43,10 @@ async_rc_t
 async_options_parse(async_options_t *options, char **argv,
     async_error_t *err)
 {
-    const char  *env;
-    async_rc_t   rc;
+    bool          only_args;
+    char        **args;
+    const char   *env;
+    async_rc_t    rc;
 
     memset(options, 0, sizeof(async_options_t));
 
@@ -50,10 +56,18 @@ async_options_parse(async_options_t *options, char **argv,
                                                    : ASYNC_STORE_DEFAULT;
     options->grace_ms = ASYNC_GRACE_DEFAULT;
     options->log_level = ASYNC_LOG_INFO;
+    options->rate = ASYNC_RATE_DEFAULT;
+
+    only_args = false;
+    args = argv;
+    options->args = argv;
 
     for (argv++; *argv != NULL; argv++) {
 
-        if ((*argv)[0] == '-') {
+        if (!only_args && strcmp(*argv, "--") == 0) {
+            only_args = true;
+
+        } else if (!only_args && (*argv)[0] == '-') {
             rc = async_options_one(options, &argv, err);
 
             if (rc != ASYNC_OK) {
@@ -64,9 +78,8 @@ async_options_parse(async_options_t *options, char **argv,
             options->command = *argv;
 
         } else {
-            async_error_set(err, "nothing was expected after \"%s\", but "
-                            "there is \"%s\"", options->command, *argv);
-            return ASYNC_INVALID;
+            *args++ = *argv;
+            options->nargs++;
         }
     }
 
@@ -169,6 +182,9 @@ async_options_set(async_options_t *options, async_option_t option,
     case ASYNC_OPTION_GRACE:
         return async_options_time(value, &options->grace_ms);
 
+    case ASYNC_OPTION_RATE:
+        return async_options_size(value, &options->rate);
+
     case ASYNC_OPTION_LOG_LEVEL:
         return async_options_level(value, &options->log_level);
 
@@ -266,6 +282,41 @@ async_options_time(const char *text, unsigned *ms)
     *ms = (unsigned) sum;
 
     return sum <= INT_MAX;
+}
+
+
+/* as in nginx.conf: 512k, 50m, 1g; a bare number is bytes */
+
+static bool
+async_options_size(const char *text, uint64_t *bytes)
+{
+    size_t    i, digits;
+    uint64_t  n;
+
+    static const struct {
+        const char  *unit;
+        unsigned     shift;
+    } units[] = { { "", 0 }, { "k", 10 }, { "m", 20 }, { "g", 30 } };
+
+    digits = strspn(text, "0123456789");
+
+    if (digits == 0 || digits > 15) {
+        return false;
+    }
+
+    n = strtoull(text, NULL, 10);
+
+    for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+
+        if (strcasecmp(units[i].unit, text + digits) == 0
+            && n <= ASYNC_RATE_MAX >> units[i].shift)
+        {
+            *bytes = n << units[i].shift;
+            return true;
+        }
+    }
+
+    return false;
 }
 
 

@@ -1,12 +1,14 @@
 /*
- * The command line, read: options may stand before or after the command,
- * as "--name value" or "--name=value"; the last of several counts.
+ * The command line, read: options may stand before or after the command and
+ * its arguments, as "--name value" or "--name=value"; the last of several
+ * counts.  What follows "--" is no option.
  */
 
 #ifndef ASYNC_OPTIONS_H
 #define ASYNC_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "async_rc.h"
 
@@ -18,6 +20,8 @@
     X(GRACE,       "grace",       "a time like 30s, 2m or 1m30s")            \
     X(LOG_LEVEL,   "log-level",   "error, warn, notice, info or debug")      \
     X(JSON,        "json",        NULL)                                      \
+    X(RATE,        "rate",        "bytes a second, like 50m, or 0")          \
+    X(FORCE,       "force",       NULL)                                      \
     X(HELP,        "help",        NULL)                                      \
     X(VERSION,     "version",     NULL)
 
@@ -32,6 +36,8 @@ typedef enum {
 /* strings are argv's and the environment's */
 typedef struct {
     const char  *command;             /* NULL = none was given */
+    char       **args;                /* after it, options taken out */
+    unsigned     nargs;
     bool         given[ASYNC_OPTION_MAX];
 
     const char  *store;
@@ -39,11 +45,14 @@ typedef struct {
     unsigned     concurrency;
     unsigned     grace_ms;
     int          log_level;           /* async_log_level_t */
+    uint64_t     rate;                /* bytes a second, 0 = no bound */
 } async_options_t;
 
 
-/* ASYNC_OK, or ASYNC_INVALID and what is wrong; what was not given has its
-   default */
+/*
+ * ASYNC_OK, or ASYNC_INVALID and what is wrong; what was not given has its
+ * default.  Arguments are moved together in argv itself.
+ */
 async_rc_t async_options_parse(async_options_t *options, char **argv,
     async_error_t *err);
 const char *async_option_name(async_option_t option);

@@ -94,3 +94,75 @@ async_print_check(const async_check_figures_t *figures, bool json)
                       async_print_plural(figures->faults));
     }
 }
+
+
+void
+async_print_backup(const async_backup_figures_t *figures, int64_t ms,
+    bool json)
+{
+    if (json) {
+        (void) printf("{\"jobs\":%" PRIu64 ",\"spoolFiles\":%" PRIu64
+                      ",\"bytes\":%" PRIu64 ",\"seconds\":%.3f,\"faults\":%"
+                      PRIu64 "}\n",
+                      figures->check.jobs, figures->files, figures->bytes,
+                      (double) ms / 1000, figures->check.faults);
+        return;
+    }
+
+    (void) printf("%" PRIu64 " job%s, %" PRIu64 " spool file%s, %" PRIu64
+                  " bytes in %.1f s",
+                  figures->check.jobs,
+                  async_print_plural(figures->check.jobs), figures->files,
+                  async_print_plural(figures->files), figures->bytes,
+                  (double) ms / 1000);
+
+    if (figures->check.faults == 0) {
+        (void) printf(": checked, no faults\n");
+
+    } else {
+        (void) printf(": %" PRIu64 " fault%s\n", figures->check.faults,
+                      async_print_plural(figures->check.faults));
+    }
+}
+
+
+void
+async_print_salvage(const async_salvage_figures_t *figures, bool json)
+{
+    uint64_t  lost;
+
+    lost = figures->promised > figures->jobs
+           ? figures->promised - figures->jobs : 0;
+
+    if (json) {
+        (void) printf("{\"jobs\":%" PRIu64 ",\"whole\":%" PRIu64
+                      ",\"failed\":%" PRIu64 ",\"withoutResult\":%" PRIu64,
+                      figures->jobs, figures->whole, figures->stopped,
+                      figures->no_result);
+
+        if (figures->counted) {
+            (void) printf(",\"lost\":%" PRIu64, lost);
+        }
+
+        (void) printf(",\"damagedPages\":%" PRIu64 ",\"complete\":%s}\n",
+                      figures->damaged,
+                      async_salvage_whole(figures) ? "true" : "false");
+        return;
+    }
+
+    (void) printf("%" PRIu64 " job%s found, %" PRIu64 " whole, %" PRIu64
+                  " now failed, %" PRIu64 " without result; ",
+                  figures->jobs, async_print_plural(figures->jobs),
+                  figures->whole, figures->stopped, figures->no_result);
+
+    if (figures->counted) {
+        (void) printf("%" PRIu64 " job%s lost", lost,
+                      async_print_plural(lost));
+
+    } else {
+        (void) printf("how many are lost is not known");
+    }
+
+    (void) printf("; %" PRIu64 " damaged page%s\n", figures->damaged,
+                  async_print_plural(figures->damaged));
+}

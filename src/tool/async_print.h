@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-#include "async_check.h"
+#include "async_backup.h"
+#include "async_salvage.h"
 
 
 /* a bar on stderr, only if that is a terminal */
@@ -23,6 +24,9 @@ void async_bar_clear(async_bar_t *bar);
 
 /* one line on stdout */
 void async_print_check(const async_check_figures_t *figures, bool json);
+void async_print_backup(const async_backup_figures_t *figures, int64_t ms,
+    bool json);
+void async_print_salvage(const async_salvage_figures_t *figures, bool json);
 
 
 #endif /* ASYNC_PRINT_H */

@@ -72,7 +72,8 @@ sub status_of {
 
 is_deeply([run('--version')], [0, "nginx-async 0.1.0\n", ''], '--version');
 
-for my $help (['--help'], ['worker', '--help'], ['--help', 'check']) {
+for my $help (['--help'], ['worker', '--help'], ['--help', 'check'],
+              ['backup', '--help'], ['salvage', '--help']) {
     my ($code, $out, $err) = run(@$help);
     is($code, 0, "@$help: done");
     like($out, qr/^Usage: nginx-async /, "@$help: on stdout");
@@ -83,6 +84,15 @@ for my $case (
     [[],                                   'no command was given'],
     [['sing'],                             'there is no command "sing"'],
     [['check', 'it'],                      'nothing was expected after'],
+    [['backup'],                           '"backup" wants the FILE'],
+    [['backup', 'a', 'b'],                 'nothing was expected after "a"'],
+    [['backup', 'a', '--rate'],            '--rate wants bytes a second'],
+    [['backup', 'a', '--rate=fast'],       '--rate wants bytes a second'],
+    [['backup', 'a', '--rate=1t'],         '--rate wants bytes a second'],
+    [['check', '--rate=1m'],               '"check" has no option --rate'],
+    [['salvage', '--force', 'a'],          '"salvage" has no option --force'],
+    [['salvage'],                          '"salvage" wants the DIR'],
+    [['salvage', '--', '-a', '--json'],    'nothing was expected after "-a"'],
     [['check', '--fast'],                  'no option "--fast"'],
     [['-v'],                               'no option "-v"'],
     [['check', '--grace', '1s'],           '"check" has no option --grace'],
@@ -120,6 +130,29 @@ for my $case (
     like($err, qr{no store in "\Q$store\E"}, '--store counts more');
 }
 
+# what is there is no store: a file, a folder, a database that is none
+for my $case (
+    ['html',   sub { },                                'no store in'],
+    ['file',   sub { $t->write_file('file', 'x') },    'Not a directory'],
+    ['junk',   sub { $t->write_file('junk/db/data.mdb', 'x' x 20_000) },
+               'not an LMDB file'],
+    ['hollow', sub { $t->write_file('hollow/db/data.mdb', '') },
+               'no store in'],
+) {
+    my ($name, $make, $words) = @$case;
+    $make->();
+
+    for my $command (['check'], ['check', '--json'],
+                     ['backup', "$root/backup.tar"]) {
+        my ($code, $out, $err) = run(@$command, "--store=$root/$name");
+        is($code, 1, "@$command of $name fails");
+        like($err, qr/\Q$words\E/, 'and says why');
+        is($out, '', 'nothing on stdout');
+    }
+}
+
+is_deeply([glob "$root/backup.tar*"], [], 'no backup is left');
+
 
 # --- a worker before its store --------------------------------------------
 
@@ -133,7 +166,12 @@ $t->start_worker;
 $t->start_backend;
 $t->start_nginx;
 
-my ($job) = $t->submit_and_wait('/reports?size=300000', body => 'x' x 300000);
+my $accepted = poll_until(20, sub {
+    my $answer = $t->request('POST', '/reports?size=300000',
+                             body => 'x' x 300000);
+    return $answer && $answer->{status} == 202 ? $answer : undef;
+});
+my $job = $t->wait_job($accepted);
 is($job->{status}, 'completed', 'it finds the store and runs a job');
 
 if ($> == 0) {
