@@ -84,10 +84,14 @@ async_place_leave(async_work_t *work, const async_key_t *key)
 
     /* the number in the row is not in the record: look for it */
 
-    if (work->fault != ASYNC_OK
-        || mdb_cursor_open(work->txn, work->store->dbi[key->db], &cursor)
-           != MDB_SUCCESS)
-    {
+    if (work->fault != ASYNC_OK) {
+        return;
+    }
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[key->db], &cursor);
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
         return;
     }
 
@@ -111,6 +115,9 @@ async_place_leave(async_work_t *work, const async_key_t *key)
 
     if (rc == MDB_SUCCESS) {
         async_work_delete_row(work, key->db, row);
+
+    } else if (rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
     }
 
     mdb_cursor_close(cursor);
