@@ -500,6 +500,7 @@ async_check_tally(async_checker_t *ck, async_str_t queue)
                     (ck->ntallies + 1) * sizeof(async_check_tally_t));
 
     if (tally == NULL) {
+        ck->rc = ASYNC_NO_SPACE;
         return NULL;
     }
 

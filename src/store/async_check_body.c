@@ -468,6 +468,11 @@ async_check_spool(async_checker_t *ck)
 
     dir = opendir(path);
 
+    if (dir == NULL && errno == ENOMEM) {
+        ck->rc = ASYNC_NO_SPACE;
+        return;
+    }
+
     if (dir == NULL) {
         async_check_fault(ck, "cannot open \"%s\": %s", path,
                           strerror(errno));
