@@ -14,6 +14,21 @@ typedef enum {
 } ngx_http_async_resource_e;
 
 
+#define NGX_HTTP_ASYNC_OPENING  10            /* ms between looks */
+
+
+/* a request that came before the store was open */
+typedef struct {
+    ngx_event_t          event;
+    ngx_http_request_t  *request;
+    ngx_msec_t           until;
+} ngx_http_async_opening_t;
+
+
+static ngx_int_t ngx_http_async_await_store(ngx_http_request_t *r);
+static void ngx_http_async_opening(ngx_event_t *ev);
+static void ngx_http_async_opening_cleanup(void *data);
+static ngx_int_t ngx_http_async_status(ngx_http_request_t *r);
 static ngx_http_async_resource_e ngx_http_async_resource(
     ngx_http_request_t *r, async_id_t *id);
 static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r);
@@ -27,6 +42,91 @@ static time_t ngx_http_async_job_retry_after(async_job_t *job);
 ngx_int_t
 ngx_http_async_status_handler(ngx_http_request_t *r)
 {
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_http_async_other_method(r);
+    }
+
+    if (ngx_http_async_view() == NULL && ngx_http_async_store_error() == NULL)
+    {
+        return ngx_http_async_await_store(r);
+    }
+
+    return ngx_http_async_status(r);
+}
+
+
+/*
+ * A worker that has just been started serves at once, and opens the store
+ * beside it if others keep the lock for a while: a reload is no reason to
+ * refuse a client that polls.
+ */
+
+static ngx_int_t
+ngx_http_async_await_store(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_t        *cln;
+    ngx_http_async_opening_t  *opening;
+
+    cln = ngx_http_cleanup_add(r, sizeof(ngx_http_async_opening_t));
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    opening = cln->data;
+    ngx_memzero(opening, sizeof(ngx_http_async_opening_t));
+    cln->handler = ngx_http_async_opening_cleanup;
+
+    opening->request = r;
+    opening->until = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE;
+    opening->event.handler = ngx_http_async_opening;
+    opening->event.data = opening;
+    opening->event.log = r->connection->log;
+
+    ngx_add_timer(&opening->event, NGX_HTTP_ASYNC_OPENING);
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_async_opening(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_async_opening_t  *opening;
+
+    opening = ev->data;
+    r = opening->request;
+    c = r->connection;
+
+    if (ngx_http_async_view() == NULL && ngx_http_async_store_error() == NULL
+        && (ngx_msec_int_t) (opening->until - ngx_current_msec) > 0)
+    {
+        ngx_add_timer(ev, NGX_HTTP_ASYNC_OPENING);
+        return;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_async_status(r));
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_async_opening_cleanup(void *data)
+{
+    ngx_http_async_opening_t *opening = data;
+
+    if (opening->event.timer_set) {
+        ngx_del_timer(&opening->event);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_async_status(ngx_http_request_t *r)
+{
     async_id_t                  id;
     async_rc_t                  rc;
     async_job_t                 job;
@@ -34,10 +134,6 @@ ngx_http_async_status_handler(ngx_http_request_t *r)
     ngx_http_async_resource_e   resource;
 
     static uint8_t  buf[ASYNC_JOB_MAX];
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_async_other_method(r);
-    }
 
     view = ngx_http_async_view();
 
