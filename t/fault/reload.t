@@ -75,6 +75,9 @@ sub reload_under_load {
     is_deeply([grep { ($_->{status} // 0) != 202 } @submits], [],
               "$name: no submit failed");
 
+    is_deeply([keys %{ $history->{looks} }], [200],
+              "$name: no look at a job failed") or diag(explain($history->{looks}));
+
     my $counts = $history->check(
         name => $name, seconds => 90, again => $args{cut}, ends => sub {
             my ($submit, $job) = @_;

@@ -48,8 +48,8 @@ sub new {
 }
 
 
-# documents of some accepted jobs, kept if they are final: those must stay.
-# It is no failure here if nobody answers.
+# Documents of some accepted jobs, kept if they are final: those must stay.
+# It is no failure here if nobody answers; {looks} counts what was answered.
 sub look {
     my ($self, $count) = @_;
     my @new  = $self->_accepted_since;
@@ -61,6 +61,7 @@ sub look {
     my @ids     = grep { defined } @some;
     my @answers = eval { fetch_all($self->{t}, map { "/jobs/$_" } @ids) };
     $self->_keep($ids[$_], $answers[$_]) for 0 .. $#answers;
+    $self->{looks}{ $_ ? $_->{status} : 'nothing' }++ for @answers;
     return;
 }
 
