@@ -293,6 +293,7 @@ sub salvaged_results {
     my @wrong;
 
     $t->start_nginx;
+    poll_until(20, sub { $t->get("/jobs/$ids[0]")->{status} == 200 });
     my @got = fetch_all($t, map { "/jobs/$_/result" } @ids);
     for my $i (0 .. $#ids) {
         push @wrong, $ids[$i]
