@@ -8,7 +8,7 @@
 #include "ngx_http_async_module.h"
 
 
-#define NGX_HTTP_ASYNC_LOOK  10               /* ms, for a store to be open */
+#define NGX_HTTP_ASYNC_OPENING  10            /* ms, for a store to be open */
 
 
 static ngx_int_t ngx_http_async_copy_body(ngx_http_request_t *r,
@@ -165,7 +165,7 @@ ngx_http_async_wait_store(void)
     async_store_t  *store;
 
     for (waited = 0; waited < NGX_HTTP_ASYNC_DEADLINE;
-         waited += NGX_HTTP_ASYNC_LOOK)
+         waited += NGX_HTTP_ASYNC_OPENING)
     {
         store = ngx_http_async_store();
 
@@ -173,7 +173,7 @@ ngx_http_async_wait_store(void)
             return store;
         }
 
-        ngx_msleep(NGX_HTTP_ASYNC_LOOK);
+        ngx_msleep(NGX_HTTP_ASYNC_OPENING);
     }
 
     return NULL;
