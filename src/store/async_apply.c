@@ -201,7 +201,9 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
         one.n = 0;
         one.claim = NULL;
 
+        one.sweep->tight = true;
         (void) async_batch_run(store, &one, submits, err);
+        one.sweep->tight = false;
     }
 
     for (i = 0; i < batch->n; i++) {

@@ -109,6 +109,8 @@ typedef struct {
  */
 typedef struct {
     uint64_t  epoch;                  /* as in a claim */
+    bool      tight;                  /* the store's own: the map is full, one
+                                         job at a time */
     unsigned  rows;                   /* out: rows removed, about */
     unsigned  results;                /* out: jobs that lost their payload */
     unsigned  jobs;                   /* out: jobs that are forgotten */

@@ -18,8 +18,17 @@
 #define ASYNC_QUOTA_DISK_SUBMIT  (16u << 20)
 #define ASYNC_QUOTA_DISK_REST    (4u << 20)
 
+/*
+ * What must be left in the map for deletes: they copy the pages that they
+ * change, and what they free cannot be used for two transactions.  A map
+ * without it could not be emptied any more.
+ */
+#define ASYNC_QUOTA_SPARE        (1u << 20)
+
 
 static uint64_t async_quota_disk(const async_store_t *store);
+static uint64_t async_quota_limit(const async_store_t *store,
+    unsigned percent);
 static async_rc_t async_quota_pages(async_store_t *store, async_error_t *err);
 
 
@@ -162,6 +171,20 @@ async_quota_used(const async_store_t *store, uint64_t spooled)
 }
 
 
+/* a share of a small store is too little to go on with */
+
+static uint64_t
+async_quota_limit(const async_store_t *store, unsigned percent)
+{
+    uint64_t  share, most;
+
+    share = store->size / 100 * percent;
+    most = store->size - ASYNC_QUOTA_SPARE;
+
+    return share < most ? share : most;
+}
+
+
 bool
 async_quota_allows(const async_store_t *store, uint64_t spooled,
     uint64_t need, unsigned percent)
@@ -172,6 +195,6 @@ async_quota_allows(const async_store_t *store, uint64_t spooled,
                                          : ASYNC_QUOTA_DISK_REST;
 
     return async_quota_used(store, spooled) + need
-               <= store->size / 100 * percent
+               <= async_quota_limit(store, percent)
            && store->quota.disk >= need + disk;
 }

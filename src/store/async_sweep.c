@@ -44,6 +44,12 @@ async_sweep_run(async_work_t *work, async_sweep_t *sweep)
 
     until = async_monotonic() + ASYNC_SWEEP_TIME;
 
+    /* what changes the fewest pages goes where there are hardly any */
+
+    if (sweep->tight) {
+        async_sweep_kind(work, sweep, ASYNC_TIMER_EXPIRE, until);
+    }
+
     /* who is forgotten first need not lose his result on the way */
 
     async_sweep_kind(work, sweep, ASYNC_TIMER_FORGET, until);
@@ -66,7 +72,9 @@ async_sweep_kind(async_work_t *work, async_sweep_t *sweep, async_timer_t kind,
            && (int64_t) async_get_be64((uint8_t *) row.mv_data + 1)
               <= work->now)
     {
-        if (sweep->rows >= ASYNC_SWEEP_ROWS || async_monotonic() >= until) {
+        if (sweep->rows >= (sweep->tight ? 1 : ASYNC_SWEEP_ROWS)
+            || async_monotonic() >= until)
+        {
             sweep->more = true;
             return;
         }
@@ -113,7 +121,9 @@ async_sweep_job(async_work_t *work, async_sweep_t *sweep,
         return false;
     }
 
-    if ((job.flags & ASYNC_JOB_SWEPT) || job.due <= work->now) {
+    if ((job.flags & ASYNC_JOB_SWEPT)
+        || (job.due <= work->now && !sweep->tight))
+    {
         async_sweep_forget(work, sweep, &job);
 
     } else {

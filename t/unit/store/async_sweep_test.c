@@ -281,6 +281,103 @@ a_sweep_of_an_older_worker_is_refused(void **state)
 }
 
 
+/*
+ * Deletes take pages too: a map that is full to the last of them can still be
+ * emptied, one job at a time, while a result keeps knocking.
+ */
+
+static void
+a_map_that_is_full_can_be_emptied(void **state)
+{
+    char            *body;
+    size_t           size;
+    unsigned         i, n, ended = 0;
+    fixture_t       *f = *state;
+    async_job_t      job;
+    async_event_t    event, result;
+    async_sweep_t    slice;
+    async_batch_t    batch;
+    const unsigned   len = 60000;
+
+    fixture_close(f);
+    fixture_remove(f->path);
+    assert_int_equal(async_store_prepare(f->path, geteuid(), getegid(),
+                                         &f->err), ASYNC_OK);
+    assert_int_equal(fixture_open_as(f, 16 << 20, true), ASYNC_OK);
+    assert_int_equal(async_store_publish(f->store, &policy, 1, NULL, 0,
+                                         &f->err), ASYNC_OK);
+    fixture_take_over(f);
+
+    submit(f, 1);
+    assert_int_equal(fixture_claim(f, 1), 1);
+
+    body = calloc(1, len);
+    assert_non_null(body);
+    result = fixture_completed(&f->claims[0].job);
+    result.response.len = len;
+    result.response.crc = async_crc32c(0, body, len);
+    result.payload.body.data = body;
+    result.payload.body.len = len;
+
+    /* the quota looks away */
+
+    size = f->store->size;
+    f->store->size = 1ull << 40;
+
+    for (n = 0; n < 1000; n++) {
+        job = fixture_job(2 + n);
+        memcpy(job.policy, policy_key, ASYNC_POLICY_KEY);
+        job.request.len = len;
+        job.request.crc = result.response.crc;
+
+        event = fixture_submitted(&job);
+        event.payload.body.data = body;
+
+        if (fixture_event(f, &event) != ASYNC_OK) {
+            break;
+        }
+    }
+
+    assert_in_range(n, 100, 999);
+
+    for (i = 0; i < n; i++) {
+        async_id_t  id = fixture_id(2 + i);
+
+        f->now += i == 0 ? policy.start_timeout + 1 : 0;
+        async_event_late(&event, &id, f->epoch);
+        ended += fixture_event(f, &event) == ASYNC_OK ? 1 : 0;
+    }
+
+    assert_in_range(ended, 10, n);
+    f->store->size = size;
+    f->now += HISTORY;
+
+    memset(&slice, 0, sizeof(slice));
+    slice.epoch = f->epoch;
+
+    for (i = 0; i < 3 * n; i++) {
+        memset(&batch, 0, sizeof(batch));
+        batch.events = &result;
+        batch.n = result.rc == ASYNC_OK && i > 0 ? 0 : 1;
+        batch.sweep = &slice;
+        batch.now = f->now;
+
+        assert_int_equal(async_store_apply(f->store, &batch, &f->err),
+                         ASYNC_OK);
+        f->store->quota.at -= 1000;
+
+        if (i > 0 && result.rc == ASYNC_OK && slice.rows == 0) {
+            break;
+        }
+    }
+
+    assert_true(i < 3 * n);
+    assert_int_equal(result.rc, ASYNC_OK);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), n - ended + 1);
+    free(body);
+}
+
+
 static unsigned
 spooled(fixture_t *f, const async_id_t *id, async_payload_kind_t kind,
     async_body_t *body)
@@ -570,6 +667,7 @@ main(void)
         sound(unfinished_jobs_are_never_swept),
         sound(a_slice_ends_and_says_so),
         sound(a_sweep_of_an_older_worker_is_refused),
+        sound(a_map_that_is_full_can_be_emptied),
         sound(spool_files_go_with_what_named_them),
         sound(a_job_that_waits_too_long_fails),
         sound(a_claim_does_not_start_what_is_too_late),
