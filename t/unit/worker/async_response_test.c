@@ -515,6 +515,56 @@ no_body_and_an_empty_one_differ(void **state)
 }
 
 
+/* seconds, or a date in one of the three forms of RFC 9110, 5.6.7 */
+
+static void
+retry_after_is_understood_or_is_nothing(void **state)
+{
+    size_t            i;
+    char              head[256];
+    folder_t         *f = *state;
+    async_response_t  r;
+    const int64_t     now = 784111777000ll - 60000;
+
+    static const struct {
+        const char  *value;
+        int64_t      wait;
+    } rows[] = {
+        { "120", 120000 }, { "0", 0 }, { "99999999999", INT64_MAX },
+        { "Sun, 06 Nov 1994 08:49:37 GMT", 60000 },
+        { "Sunday, 06-Nov-94 08:49:37 GMT", 60000 },
+        { "Sun Nov  6 08:49:37 1994", 60000 },
+        { "Sun, 06 Nov 1994 08:00:00 GMT", 0 },
+        { "soon", -1 }, { "-5", -1 }, { "1.5", -1 }, { "", -1 },
+        { "12345678901234567890123456789012345678901234567890", -1 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        async_response_init(&r, f->store, &f->id, LIMIT, false);
+        snprintf(head, sizeof(head), "HTTP/1.1 503 No\nRetry-After: %s\n"
+                 "Async-Replay-End: 503,1,9,0\nRetry-After: 7\n\n",
+                 rows[i].value);
+        assert_true(feed(&r, head));
+
+        if (async_response_retry_after(&r, now) != rows[i].wait) {
+            fail_msg("\"%s\": %lld", rows[i].value, (long long)
+                     async_response_retry_after(&r, now));
+        }
+
+        async_response_clean(&r);
+        assert_int_equal(async_response_retry_after(&r, now), rows[i].wait);
+    }
+
+    /* of the last status line */
+
+    async_response_init(&r, f->store, &f->id, LIMIT, false);
+    assert_true(feed(&r, "HTTP/1.1 103 Early\nRetry-After: 9\n\n"
+                         "HTTP/1.1 503 No\n\n"));
+    assert_int_equal(async_response_retry_after(&r, now), -1);
+    async_response_clean(&r);
+}
+
+
 int
 main(void)
 {
@@ -528,6 +578,7 @@ main(void)
         cmocka_unit_test(what_is_no_header_line_is_left_out),
         cmocka_unit_test(a_location_names_the_resource),
         cmocka_unit_test(a_head_has_its_limit),
+        cmocka_unit_test(retry_after_is_understood_or_is_nothing),
         cmocka_unit_test(a_small_body_stays_in_memory),
         cmocka_unit_test(a_large_body_goes_to_the_spool),
         cmocka_unit_test(a_body_has_its_limit),
