@@ -292,14 +292,15 @@ sub salvaged_results {
     my @ids = grep { !$hit->{$_} } keys %result;
     my @wrong;
 
+    return if !@ids;
     $t->start_nginx;
-    poll_until(20, sub { $t->get("/jobs/$ids[0]")->{status} == 200 });
     my @got = fetch_all($t, map { "/jobs/$_/result" } @ids);
     for my $i (0 .. $#ids) {
         push @wrong, $ids[$i]
             if !$got[$i] || $got[$i]{body} ne $result{ $ids[$i] }{body};
     }
     $t->stop_nginx;
+    $sum{'results of salvaged stores'} += @ids;
     is_deeply(\@wrong, [], "$name: each result that was not hit is whole");
     return;
 }
