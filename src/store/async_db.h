@@ -165,15 +165,6 @@ async_rc_t async_count_decode(uint64_t *n, unsigned count, const void *data,
 #define ASYNC_QUOTA_SUBMIT  90
 #define ASYNC_QUOTA_REST    98
 
-/* what of the quota is used; all behind the door */
-typedef struct {
-    MDB_txn   *txn;                  /* cached, for the list of free pages */
-    int64_t    at;                   /* CLOCK_MONOTONIC ms of the measure */
-    uint64_t   pages;                /* bytes in use when it was made */
-    uint64_t   added;                /* bytes written since */
-    uint64_t   disk;                 /* bytes that the filesystem has left */
-} async_quota_t;
-
 typedef struct async_bell_map_s  async_bell_map_t;
 
 /* the figures and the policy of a queue, for the time of a transaction */
@@ -216,7 +207,9 @@ struct async_store_s {
     async_door_t       door;
 
     /* behind the door */
-    async_quota_t      quota;
+    async_quota_t     *quota;        /* in the door's map: of all processes */
+    MDB_txn           *quota_txn;    /* cached, for the list of free pages */
+    int64_t            looked;       /* at our files, CLOCK_MONOTONIC ms */
     async_tally_t     *tallies;
     unsigned           ntallies;     /* room */
     async_key_t        turn;         /* queue that was served last */

@@ -22,6 +22,7 @@ struct async_door_map_s {
     uint32_t         latched;
     uint32_t         nfaults;       /* ever */
     int64_t          faults[ASYNC_DOOR_FAULTS];     /* the last, a ring */
+    async_quota_t    quota;
     pthread_mutex_t  mutex;
 };
 
@@ -264,6 +265,13 @@ async_door_unlock(async_door_t *door)
 {
     door->locked = false;
     pthread_mutex_unlock(&door->map->mutex);
+}
+
+
+async_quota_t *
+async_door_quota(async_door_t *door)
+{
+    return &door->map->quota;
 }
 
 

@@ -23,6 +23,14 @@
 
 typedef struct async_door_map_s  async_door_map_t;
 
+/* what of the quota is used, as all that share the store know it */
+typedef struct {
+    int64_t    at;                   /* CLOCK_MONOTONIC ms of the measure */
+    uint64_t   pages;                /* bytes in use when it was made */
+    uint64_t   added;                /* bytes written since, by whomever */
+    uint64_t   disk;                 /* bytes that the filesystem has left */
+} async_quota_t;
+
 typedef struct {
     int                fd;           /* -1 = closed */
     async_door_map_t  *map;
@@ -40,6 +48,9 @@ void async_door_close(async_door_t *door);
 async_rc_t async_door_lock(async_door_t *door, int64_t wait_ms,
     async_error_t *err);
 void async_door_unlock(async_door_t *door);
+
+/* to be read and written behind the door; lives as long as it is open */
+async_quota_t *async_door_quota(async_door_t *door);
 
 /*
  * Word for all who share the store.  A latch stays until the last of them has

@@ -19,6 +19,8 @@ static bool async_body_check(const async_body_t *body, async_str_t bytes);
 static size_t async_event_need(const async_event_t *event);
 static uint64_t async_event_file(const async_body_t *body);
 static size_t async_event_stored(size_t len);
+static bool async_event_fits(async_work_t *work, const async_event_t *event,
+    const async_job_t *job, size_t need);
 static async_rc_t async_event_check(const async_event_t *event);
 static async_rc_t async_event_fence(async_work_t *work,
     const async_event_t *event, const async_job_t *job);
@@ -227,7 +229,7 @@ async_event_submit(async_work_t *work, const async_event_t *event,
     async_place_count(tally, job.state, 1);
     async_event_spooled(work, &given->request);
 
-    work->store->quota.added += submit->need;
+    work->store->quota->added += submit->need;
 
     return work->fault;
 }
@@ -261,20 +263,42 @@ async_event_apply(async_work_t *work, const async_event_t *event)
 
     need = async_event_need(event);
 
-    if (!async_quota_allows(work->store, work->spooled,
-                            need + async_event_file(&event->response),
-                            ASYNC_QUOTA_REST))
-    {
+    if (!async_event_fits(work, event, &job, need)) {
         return ASYNC_STORE_FULL;
     }
 
     rc = async_event_move(work, event, &job);
 
     if (rc == ASYNC_OK) {
-        work->store->quota.added += need;
+        work->store->quota->added += need;
     }
 
     return rc;
+}
+
+
+/* what gives back more than it takes never waits for room */
+
+static bool
+async_event_fits(async_work_t *work, const async_event_t *event,
+    const async_job_t *job, size_t need)
+{
+    uint64_t  takes, gives;
+
+    takes = need + async_event_file(&event->response);
+    gives = 0;
+
+    if (event->type == ASYNC_EVENT_COMPLETED) {
+        gives = async_event_file(&job->request);
+
+        if (job->request.where == ASYNC_BODY_CHUNKS) {
+            gives = async_event_stored((size_t) job->request.len);
+        }
+    }
+
+    return takes <= gives
+           || async_quota_allows(work->store, work->spooled, takes - gives,
+                                 ASYNC_QUOTA_REST);
 }
 
 

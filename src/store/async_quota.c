@@ -1,7 +1,7 @@
 /*
  * How full the store is: pages in use plus accounted spool bytes, against
  * the size that it was given.  The list of free pages is summed at most once
- * a second; in between, what we write ourselves is added.
+ * a second; in between, what is written is added, by all who share the store.
  */
 
 #include <sys/statvfs.h>
@@ -39,26 +39,27 @@ async_quota_measure(async_store_t *store, async_error_t *err)
     async_rc_t      rc;
     async_quota_t  *quota;
 
-    quota = &store->quota;
+    quota = store->quota;
     now = async_monotonic();
 
-    if (quota->txn == NULL || now - quota->at >= ASYNC_QUOTA_EVERY) {
-
-        rc = async_quota_pages(store, err);
-
-        if (rc != ASYNC_OK) {
-            return rc;
-        }
-
-        quota->disk = async_quota_disk(store);
-
+    if (now - store->looked >= ASYNC_QUOTA_EVERY) {
         (void) async_health_there(store);
+        store->looked = now;
+    }
 
+    if (quota->at != 0 && now - quota->at < ASYNC_QUOTA_EVERY) {
+        return ASYNC_OK;
+    }
+
+    rc = async_quota_pages(store, err);
+
+    if (rc == ASYNC_OK) {
+        quota->disk = async_quota_disk(store);
         quota->at = now;
         quota->added = 0;
     }
 
-    return ASYNC_OK;
+    return rc;
 }
 
 
@@ -86,15 +87,12 @@ async_quota_pages(async_store_t *store, async_error_t *err)
     uint64_t        unused;
     MDB_stat        st;
     MDB_envinfo     info;
-    async_quota_t  *quota;
 
-    quota = &store->quota;
-
-    if (quota->txn != NULL) {
-        rc = mdb_txn_renew(quota->txn);
+    if (store->quota_txn != NULL) {
+        rc = mdb_txn_renew(store->quota_txn);
 
     } else {
-        rc = async_db_begin(store, MDB_RDONLY, &quota->txn);
+        rc = async_db_begin(store, MDB_RDONLY, &store->quota_txn);
     }
 
     if (rc != MDB_SUCCESS) {
@@ -102,9 +100,9 @@ async_quota_pages(async_store_t *store, async_error_t *err)
         return async_db_rc(rc, "read the store", err);
     }
 
-    rc = async_quota_free(quota->txn, &unused);
+    rc = async_quota_free(store->quota_txn, &unused);
 
-    mdb_txn_reset(quota->txn);
+    mdb_txn_reset(store->quota_txn);
 
     if (rc == MDB_SUCCESS) {
         rc = mdb_env_info(store->env, &info);
@@ -118,7 +116,7 @@ async_quota_pages(async_store_t *store, async_error_t *err)
         return async_db_rc(rc, "measure the store", err);
     }
 
-    quota->pages = (info.me_last_pgno + 1 - unused) * st.ms_psize;
+    store->quota->pages = (info.me_last_pgno + 1 - unused) * st.ms_psize;
 
     return ASYNC_OK;
 }
@@ -157,9 +155,9 @@ async_quota_free(MDB_txn *txn, uint64_t *pages)
 void
 async_quota_done(async_store_t *store)
 {
-    if (store->quota.txn != NULL) {
-        mdb_txn_abort(store->quota.txn);
-        store->quota.txn = NULL;
+    if (store->quota_txn != NULL) {
+        mdb_txn_abort(store->quota_txn);
+        store->quota_txn = NULL;
     }
 }
 
@@ -167,7 +165,7 @@ async_quota_done(async_store_t *store)
 uint64_t
 async_quota_used(const async_store_t *store, uint64_t spooled)
 {
-    return store->quota.pages + store->quota.added + spooled;
+    return store->quota->pages + store->quota->added + spooled;
 }
 
 
@@ -179,7 +177,8 @@ async_quota_limit(const async_store_t *store, unsigned percent)
     uint64_t  share, most;
 
     share = store->size / 100 * percent;
-    most = store->size - ASYNC_QUOTA_SPARE;
+    most = store->size > ASYNC_STORE_SIZE_MIN / 2
+           ? store->size - ASYNC_QUOTA_SPARE : share;
 
     return share < most ? share : most;
 }
@@ -196,5 +195,5 @@ async_quota_allows(const async_store_t *store, uint64_t spooled,
 
     return async_quota_used(store, spooled) + need
                <= async_quota_limit(store, percent)
-           && store->quota.disk >= need + disk;
+           && store->quota->disk >= need + disk;
 }

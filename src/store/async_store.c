@@ -138,6 +138,8 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
         return rc;
     }
 
+    store->quota = async_door_quota(&store->door);
+
     if (!options->inspect
         && async_door_tripped(&store->door, async_monotonic()))
     {

@@ -490,7 +490,7 @@ files_that_were_replaced_are_not_written_to(void **state)
 
     /* it is looked at once a second: the last look is made an old one */
 
-    f->store->quota.at -= 1000;
+    f->store->looked -= 1000;
 
     job = fixture_job(2);
     assert_int_equal(fixture_submit(f, &job), ASYNC_UNAVAILABLE);
@@ -518,7 +518,7 @@ a_folder_that_was_moved_is_not_written_to(void **state)
 
     snprintf(aside, sizeof(aside), "%s.aside", f->path);
     assert_int_equal(rename(f->path, aside), 0);
-    f->store->quota.at -= 1000;
+    f->store->looked -= 1000;
 
     job = fixture_job(1);
     assert_int_equal(fixture_submit(f, &job), ASYNC_UNAVAILABLE);

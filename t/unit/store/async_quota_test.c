@@ -18,7 +18,7 @@ setup(void **state)
 static void
 measure(fixture_t *f)
 {
-    f->store->quota.at -= 1000;
+    f->store->quota->at -= 1000;
     assert_int_equal(async_quota_measure(f->store, &f->err), ASYNC_OK);
 }
 
@@ -81,8 +81,8 @@ the_marks_are_at_90_and_98_percent(void **state)
     fixture_t  *f = *state;
 
     measure(f);
-    f->store->quota.pages = 0;
-    f->store->quota.added = 0;
+    f->store->quota->pages = 0;
+    f->store->quota->added = 0;
 
     assert_true(async_quota_allows(f->store, 0, SIZE / 100 * 90, 90));
     assert_false(async_quota_allows(f->store, 0, SIZE / 100 * 90 + 1, 90));
@@ -119,15 +119,13 @@ spool_and_map_share_one_bound(void **state)
     assert_int_equal(fixture_claim(f, 2), 2);
 
     event = fixture_completed(&f->claims[0].job);
+    event.type = ASYNC_EVENT_FAILED;
+    event.error = ASYNC_JOB_ERROR_BACKEND_STATUS;
     event.response.where = ASYNC_BODY_SPOOL;
     event.response.len = SIZE / 100 * 14;
     event.payload.body.len = 0;
     assert_int_equal(fixture_event(f, &event), ASYNC_STORE_FULL);
 
-    /* one that failed keeps its request too */
-
-    event.type = ASYNC_EVENT_FAILED;
-    event.error = ASYNC_JOB_ERROR_BACKEND_STATUS;
     event.response.len = SIZE / 100 * 10;
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
 
@@ -176,7 +174,7 @@ nothing_is_claimed_when_no_result_could_be_stored(void **state)
     fixture_take_over(f);
     fixture_submit_all(f, 1, 1);
 
-    f->store->quota.pages = SIZE;
+    f->store->quota->pages = SIZE;
     assert_int_equal(fixture_claim(f, 1), 0);
 
     measure(f);
@@ -195,7 +193,7 @@ a_disk_without_room_counts_as_full(void **state)
     fixture_submit_all(f, 1, 1);
     fixture_take_over(f);
 
-    f->store->quota.disk = 10 << 20;
+    f->store->quota->disk = 10 << 20;
     job = fixture_job(2);
     assert_int_equal(fixture_submit(f, &job), ASYNC_STORE_FULL);
     assert_int_equal(fixture_claim(f, 1), 1);

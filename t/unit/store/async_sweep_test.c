@@ -364,7 +364,7 @@ a_map_that_is_full_can_be_emptied(void **state)
 
         assert_int_equal(async_store_apply(f->store, &batch, &f->err),
                          ASYNC_OK);
-        f->store->quota.at -= 1000;
+        f->store->quota->at -= 1000;
 
         if (i > 0 && result.rc == ASYNC_OK && slice.rows == 0) {
             break;
