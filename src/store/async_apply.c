@@ -5,6 +5,14 @@
 
 static async_rc_t async_batch_sealed(async_store_t *store,
     async_batch_t *batch, async_error_t *err);
+typedef struct {
+    async_batch_t   *batch;
+    async_submit_t  *submits;
+} async_batch_run_t;
+
+
+static async_rc_t async_batch_write(async_store_t *store, void *data,
+    async_error_t *err);
 static async_rc_t async_batch_run(async_store_t *store, async_batch_t *batch,
     async_submit_t *submits, async_error_t *err);
 static async_rc_t async_batch_apply(async_work_t *work, async_batch_t *batch,
@@ -114,13 +122,39 @@ static async_rc_t
 async_batch_run(async_store_t *store, async_batch_t *batch,
     async_submit_t *submits, async_error_t *err)
 {
-    async_rc_t    rc;
-    async_work_t  work;
+    async_rc_t         rc;
+    async_batch_run_t  run;
+
+    run.batch = batch;
+    run.submits = submits;
+
+    rc = async_scribe_run(store, async_batch_write, &run, err);
+
+    if (rc != ASYNC_OK) {
+        async_batch_result(batch, rc);
+    }
+
+    return rc;
+}
+
+
+/* scribe */
+
+static async_rc_t
+async_batch_write(async_store_t *store, void *data, async_error_t *err)
+{
+    async_rc_t          rc;
+    async_work_t        work;
+    async_batch_t      *batch;
+    async_batch_run_t  *run = data;
+
+    batch = run->batch;
 
     rc = async_work_begin(&work, store, batch->now, batch->wait_ms, err);
 
     if (rc == ASYNC_OK) {
-        rc = async_batch_apply(&work, batch, submits, async_monotonic());
+        rc = async_batch_apply(&work, batch, run->submits,
+                               async_monotonic());
 
         if (rc == ASYNC_STALE) {
             async_work_abort(&work);
@@ -129,10 +163,6 @@ async_batch_run(async_store_t *store, async_batch_t *batch,
         } else {
             rc = async_work_commit(&work, err);
         }
-    }
-
-    if (rc != ASYNC_OK) {
-        async_batch_result(batch, rc);
     }
 
     return rc;

@@ -48,6 +48,7 @@
 #include "async_door.h"
 #include "async_guard.h"
 #include "async_payload.h"
+#include "async_scribe.h"
 
 
 #define ASYNC_SCHEMA         1
@@ -203,6 +204,7 @@ struct async_store_s {
     int                bell_fd;      /* mapped above */
     int                ring_fd;      /* unbound socket to ring with */
     atomic_int         health;       /* async_store_health_t */
+    async_scribe_t    *scribe;       /* NULL until the first write */
     async_key_ring_t  *_Atomic ring; /* NULL: no key was ever given */
     async_door_t       door;
 

@@ -16,7 +16,7 @@
 
 struct async_door_map_s {
     uint64_t         magic;
-    uint64_t         size;          /* of the mutex: another libc differs */
+    uint64_t         size;          /* of all this: another libc differs */
     uint64_t         pid_ns;        /* inode of the PID namespace */
     char             boot[ASYNC_BOOT_ID];
     uint32_t         latched;
@@ -149,7 +149,7 @@ async_door_judge(async_door_t *door, bool alone, async_error_t *err)
     map = door->map;
 
     whole = map->magic == ASYNC_DOOR_MAGIC
-            && map->size == sizeof(pthread_mutex_t)
+            && map->size == sizeof(async_door_map_t)
             && memcmp(map->boot, boot, ASYNC_BOOT_ID) == 0;
 
     same = whole && map->pid_ns == (uint64_t) ns.st_ino;
@@ -202,7 +202,7 @@ async_door_make(async_door_t *door, const char *boot, uint64_t pid_ns,
 
     /* magic last: who dies before it leaves a door that is made anew */
 
-    map->size = sizeof(pthread_mutex_t);
+    map->size = sizeof(async_door_map_t);
     map->pid_ns = pid_ns;
     memcpy(map->boot, boot, ASYNC_BOOT_ID);
     __atomic_store_n(&map->magic, ASYNC_DOOR_MAGIC, __ATOMIC_RELEASE);

@@ -1,6 +1,8 @@
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "async_guard.h"
 
@@ -13,14 +15,20 @@ static void async_guard_fault(void);
 /* where a fault of this thread leads back to */
 static _Thread_local async_guard_t  *async_guard_inner;
 
-static const int         async_guard_signals[] = { SIGSEGV, SIGBUS };
-static struct sigaction  async_guard_before[2];
+static _Thread_local bool            async_guard_lost_allowed;
+
+static const int  async_guard_signals[] = { SIGSEGV, SIGBUS, SIGABRT };
+
+#define ASYNC_GUARD_SIGNALS                                                  \
+    (sizeof(async_guard_signals) / sizeof(async_guard_signals[0]))
+
+static struct sigaction  async_guard_before[ASYNC_GUARD_SIGNALS];
 
 
 void
 async_guard_init(void)
 {
-    int               i;
+    size_t            i;
     struct sigaction  action, there;
 
     static pthread_mutex_t  lock = PTHREAD_MUTEX_INITIALIZER;
@@ -35,7 +43,7 @@ async_guard_init(void)
 
     (void) pthread_mutex_lock(&lock);
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < ASYNC_GUARD_SIGNALS; i++) {
 
         if (sigaction(async_guard_signals[i], NULL, &there) == 0
             && there.sa_sigaction != async_guard_signal)
@@ -52,19 +60,22 @@ async_guard_init(void)
 static void
 async_guard_signal(int signo, siginfo_t *info, void *context)
 {
-    int  i;
+    size_t  i;
 
     (void) context;
 
-    /* one that somebody sent is none of a page's */
+    /* one that somebody sent is none of a page's, but abort() sends one */
 
-    if (info->si_code > 0) {
+    if (signo != SIGABRT
+        ? info->si_code > 0
+        : async_guard_lost_allowed && info->si_pid == getpid())
+    {
         async_guard_fault();
     }
 
     /* not ours: it happens again, to whom it would have gone */
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < ASYNC_GUARD_SIGNALS; i++) {
         if (async_guard_signals[i] == signo) {
             (void) sigaction(signo, &async_guard_before[i], NULL);
         }
@@ -73,6 +84,13 @@ async_guard_signal(int signo, siginfo_t *info, void *context)
     if (info->si_code <= 0) {
         (void) raise(signo);
     }
+}
+
+
+void
+async_guard_expendable(void)
+{
+    async_guard_lost_allowed = true;
 }
 
 

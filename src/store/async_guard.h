@@ -49,6 +49,13 @@ void async_guard_init(void);
 /* LMDB's assertions of this environment come to the guard as well */
 void async_guard_env(MDB_env *env);
 
+/*
+ * The calling thread may be lost with all that it holds, the lock of its part
+ * of the heap included: what LMDB breaks there comes back to a guard as well,
+ * be it that libc notices and aborts.
+ */
+void async_guard_expendable(void);
+
 void async_guard_begin(async_guard_t *guard);
 void async_guard_end(async_guard_t *guard);
 

@@ -25,6 +25,16 @@ enum {
     (64 + ASYNC_KEYS_MAX * (6 + ASYNC_KEY_ID + ASYNC_KEY_PATH))
 
 
+typedef struct {
+    const async_key_files_t  *files;
+    async_key_files_t        *stored;     /* room to look */
+    const uint8_t            *buf;        /* files, encoded */
+    size_t                    len;
+} async_key_files_said_t;
+
+
+static async_rc_t async_key_files_write(async_store_t *store, void *data,
+    async_error_t *err);
 static async_rc_t async_key_files_get(async_store_t *store, MDB_txn *txn,
     async_key_files_t *files);
 static size_t async_key_files_encode(const async_key_files_t *files,
@@ -38,12 +48,10 @@ async_rc_t
 async_store_publish_keys(async_store_t *store,
     const async_key_files_t *files, async_error_t *err)
 {
-    size_t              len;
-    uint8_t            *buf;
-    async_rc_t          rc;
-    async_key_t         key;
-    async_work_t        work;
-    async_key_files_t  *stored;
+    uint8_t                 *buf;
+    async_rc_t               rc;
+    async_key_files_t       *stored;
+    async_key_files_said_t   said;
 
     stored = malloc(sizeof(async_key_files_t) + ASYNC_KEYS_RECORD);
 
@@ -60,26 +68,43 @@ async_store_publish_keys(async_store_t *store,
         return ASYNC_OK;
     }
 
-    len = async_key_files_encode(files, buf, ASYNC_KEYS_RECORD);
-    rc = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
+    said.files = files;
+    said.stored = stored;
+    said.buf = buf;
+    said.len = async_key_files_encode(files, buf, ASYNC_KEYS_RECORD);
 
-    if (rc == ASYNC_OK) {
-
-        /* looked at once more: another may have come between */
-
-        rc = async_key_files_get(store, work.txn, stored);
-
-        if (!async_key_files_known(rc, stored, files)) {
-            async_key_keys(&key);
-            async_work_put(&work, &key, buf, len);
-        }
-
-        rc = async_work_commit(&work, err);
-    }
+    rc = async_scribe_run(store, async_key_files_write, &said, err);
 
     free(stored);
 
     return rc;
+}
+
+
+/* scribe: looked at once more, another may have come between */
+
+static async_rc_t
+async_key_files_write(async_store_t *store, void *data, async_error_t *err)
+{
+    async_rc_t               rc;
+    async_key_t              key;
+    async_work_t             work;
+    async_key_files_said_t  *said = data;
+
+    rc = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_key_files_get(store, work.txn, said->stored);
+
+    if (!async_key_files_known(rc, said->stored, said->files)) {
+        async_key_keys(&key);
+        async_work_put(&work, &key, said->buf, said->len);
+    }
+
+    return async_work_commit(&work, err);
 }
 
 

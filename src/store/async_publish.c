@@ -9,15 +9,22 @@
 #include "async_work.h"
 
 
+typedef struct {
+    const async_policy_t  *policies;
+    unsigned               npolicies;
+    const async_queue_t   *queues;
+    unsigned               nqueues;
+} async_publish_said_t;
+
+
 static bool async_publish_valid(const async_policy_t *policies,
     unsigned npolicies, const async_queue_t *queues, unsigned nqueues);
 static async_rc_t async_publish_look(async_store_t *store,
     const async_policy_t *policies, unsigned npolicies,
     const async_queue_t *queues, unsigned nqueues, bool *known,
     async_error_t *err);
-static async_rc_t async_publish_write(async_store_t *store,
-    const async_policy_t *policies, unsigned npolicies,
-    const async_queue_t *queues, unsigned nqueues, async_error_t *err);
+static async_rc_t async_publish_write(async_store_t *store, void *data,
+    async_error_t *err);
 static void async_publish_policy(async_work_t *work,
     const async_policy_t *policy);
 static void async_publish_queue(async_work_t *work,
@@ -47,8 +54,9 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
     unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
     async_error_t *err)
 {
-    bool        known;
-    async_rc_t  rc;
+    bool                  known;
+    async_rc_t            rc;
+    async_publish_said_t  said;
 
     if (!async_publish_valid(policies, npolicies, queues, nqueues)) {
         async_error_set(err, "a policy or the name of a queue is not valid");
@@ -62,8 +70,12 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
         return rc;
     }
 
-    return async_publish_write(store, policies, npolicies, queues, nqueues,
-                               err);
+    said.policies = policies;
+    said.npolicies = npolicies;
+    said.queues = queues;
+    said.nqueues = nqueues;
+
+    return async_scribe_run(store, async_publish_write, &said, err);
 }
 
 
@@ -99,14 +111,15 @@ async_publish_look(async_store_t *store, const async_policy_t *policies,
 }
 
 
+/* scribe */
+
 static async_rc_t
-async_publish_write(async_store_t *store, const async_policy_t *policies,
-    unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
-    async_error_t *err)
+async_publish_write(async_store_t *store, void *data, async_error_t *err)
 {
-    unsigned      i;
-    async_rc_t    rc;
-    async_work_t  work;
+    unsigned               i;
+    async_rc_t             rc;
+    async_work_t           work;
+    async_publish_said_t  *said = data;
 
     rc = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
 
@@ -114,12 +127,12 @@ async_publish_write(async_store_t *store, const async_policy_t *policies,
         return rc;
     }
 
-    for (i = 0; i < npolicies; i++) {
-        async_publish_policy(&work, &policies[i]);
+    for (i = 0; i < said->npolicies; i++) {
+        async_publish_policy(&work, &said->policies[i]);
     }
 
-    for (i = 0; i < nqueues; i++) {
-        async_publish_queue(&work, &queues[i]);
+    for (i = 0; i < said->nqueues; i++) {
+        async_publish_queue(&work, &said->queues[i]);
     }
 
     return async_work_commit(&work, err);

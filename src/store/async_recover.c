@@ -16,6 +16,24 @@
 #define ASYNC_REWIND_PARKED  60000   /* ms, nobody parks for longer */
 
 
+/* what recovery and rewinding are told, and tell */
+typedef struct {
+    uint64_t  epoch;
+    int64_t   now;
+    unsigned  max;
+    bool      left;
+    int64_t   jump;
+    unsigned  moved;
+} async_recover_t;
+
+
+static async_rc_t async_take_over_write(async_store_t *store, void *data,
+    async_error_t *err);
+static async_rc_t async_recover_write(async_store_t *store, void *data,
+    async_error_t *err);
+static async_rc_t async_rewind_write(async_store_t *store, void *data,
+    async_error_t *err);
+static async_rc_t async_recover_late(async_work_t *work, async_error_t *err);
 static void async_recover_rows(async_work_t *work, unsigned max,
     bool *left);
 static bool async_recover_job(async_work_t *work, const async_key_t *row);
@@ -60,17 +78,27 @@ async_rc_t
 async_store_take_over(async_store_t *store, uint64_t *epoch,
     async_error_t *err)
 {
-    MDB_val       v;
-    uint8_t       buf[ASYNC_META_MAX];
-    async_rc_t    rc;
-    async_key_t   key;
-    async_meta_t  meta;
-    async_work_t  work;
-
     if (store->worker_fd == -1) {
         async_error_set(err, "only who holds worker.lock may take over");
         return ASYNC_INVALID;
     }
+
+    return async_scribe_run(store, async_take_over_write, epoch, err);
+}
+
+
+/* scribe, like all below that write */
+
+static async_rc_t
+async_take_over_write(async_store_t *store, void *data, async_error_t *err)
+{
+    MDB_val       v;
+    uint8_t       buf[ASYNC_META_MAX];
+    uint64_t     *epoch = data;
+    async_rc_t    rc;
+    async_key_t   key;
+    async_meta_t  meta;
+    async_work_t  work;
 
     rc = async_work_begin(&work, store, 0, ASYNC_DOOR_WAIT, err);
 
@@ -102,24 +130,34 @@ async_rc_t
 async_store_recover(async_store_t *store, uint64_t epoch, int64_t now,
     unsigned max, bool *left, async_error_t *err)
 {
-    async_rc_t    rc;
-    async_work_t  work;
+    async_rc_t       rc;
+    async_recover_t  how = { .epoch = epoch, .now = now, .max = max };
 
-    *left = false;
+    rc = async_scribe_run(store, async_recover_write, &how, err);
+    *left = how.left;
 
-    rc = async_work_begin(&work, store, now, ASYNC_DOOR_WAIT, err);
+    return rc;
+}
+
+
+static async_rc_t
+async_recover_write(async_store_t *store, void *data, async_error_t *err)
+{
+    async_rc_t        rc;
+    async_work_t      work;
+    async_recover_t  *how = data;
+
+    rc = async_work_begin(&work, store, how->now, ASYNC_DOOR_WAIT, err);
 
     if (rc != ASYNC_OK) {
         return rc;
     }
 
-    if (work.epoch != epoch) {
-        async_work_abort(&work);
-        async_error_set(err, "another worker took over");
-        return ASYNC_STALE;
+    if (work.epoch != how->epoch) {
+        return async_recover_late(&work, err);
     }
 
-    async_recover_rows(&work, max, left);
+    async_recover_rows(&work, how->max, &how->left);
 
     return async_work_commit(&work, err);
 }
@@ -211,26 +249,46 @@ async_rc_t
 async_store_rewind(async_store_t *store, uint64_t epoch, int64_t now,
     int64_t jump, unsigned *moved, async_error_t *err)
 {
-    async_rc_t    rc;
-    async_work_t  work;
+    async_rc_t       rc;
+    async_recover_t  how = { .epoch = epoch, .now = now, .jump = jump };
 
-    *moved = 0;
+    rc = async_scribe_run(store, async_rewind_write, &how, err);
+    *moved = how.moved;
 
-    rc = async_work_begin(&work, store, now, ASYNC_DOOR_WAIT, err);
+    return rc;
+}
+
+
+static async_rc_t
+async_rewind_write(async_store_t *store, void *data, async_error_t *err)
+{
+    async_rc_t        rc;
+    async_work_t      work;
+    async_recover_t  *how = data;
+
+    rc = async_work_begin(&work, store, how->now, ASYNC_DOOR_WAIT, err);
 
     if (rc != ASYNC_OK) {
         return rc;
     }
 
-    if (epoch != work.epoch) {
-        async_work_abort(&work);
-        async_error_set(err, "another worker took over");
-        return ASYNC_STALE;
+    if (work.epoch != how->epoch) {
+        return async_recover_late(&work, err);
     }
 
-    *moved = async_rewind_rows(&work, jump);
+    how->moved = async_rewind_rows(&work, how->jump);
 
     return async_work_commit(&work, err);
+}
+
+
+static async_rc_t
+async_recover_late(async_work_t *work, async_error_t *err)
+{
+    async_work_abort(work);
+    async_error_set(err, "another worker took over");
+
+    return ASYNC_STALE;
 }
 
 

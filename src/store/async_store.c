@@ -15,8 +15,8 @@
 #define ASYNC_STORE_DATABASES 16
 #define ASYNC_STORE_HASTE     50            /* ms: for a commit, no stop */
 
-static async_rc_t async_store_guarded(async_store_t *store,
-    const async_store_options_t *options, async_error_t *err);
+static async_rc_t async_store_guarded(async_store_t *store, void *data,
+    async_error_t *err);
 static async_rc_t async_store_begin(async_store_t *store,
     const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_dir(async_store_t *store,
@@ -63,7 +63,22 @@ async_store_open(async_store_t **out, const async_store_options_t *options,
     store->schema_fd = -1;
     store->door.fd = -1;
 
-    rc = async_store_guarded(store, options, err);
+    if (async_scribe_lost() >= ASYNC_SCRIBE_LOST) {
+        async_error_set(err, "too many damaged pages were met in writing: "
+                        "this process opens no store any more");
+        async_store_close(store);
+        return ASYNC_UNAVAILABLE;
+    }
+
+    store->path = strdup(options->path);
+    rc = ASYNC_NO_SPACE;
+
+    async_guard_init();
+
+    if (store->path != NULL) {
+        rc = async_scribe_run(store, async_store_guarded, (void *) options,
+                              err);
+    }
 
     if (rc != ASYNC_OK) {
         async_store_close(store);
@@ -76,17 +91,24 @@ async_store_open(async_store_t **out, const async_store_options_t *options,
 }
 
 
-static async_rc_t
-async_store_guarded(async_store_t *store,
-    const async_store_options_t *options, async_error_t *err)
-{
-    async_rc_t     rc;
-    async_guard_t  guard;
+/* scribe: what LMDB allocates is of his part of the heap from the beginning */
 
-    async_guard_init();
+static async_rc_t
+async_store_guarded(async_store_t *store, void *data, async_error_t *err)
+{
+    async_rc_t                    rc;
+    async_guard_t                 guard;
+    const async_store_options_t  *options = data;
+
     async_guard_begin(&guard);
 
     if (sigsetjmp(guard.back, 0) != 0) {
+        (void) async_health_damaged(store, err);
+
+        if (store->opening != NULL && options->create) {
+            (void) async_scribe_give_up(store);
+            return ASYNC_UNAVAILABLE;
+        }
 
         if (store->opening != NULL) {
             mdb_txn_abort(store->opening);
@@ -97,7 +119,7 @@ async_store_guarded(async_store_t *store,
             async_door_unlock(&store->door);
         }
 
-        return async_health_damaged(store, err);
+        return ASYNC_UNAVAILABLE;
     }
 
     rc = async_store_begin(store, options, err);
@@ -117,12 +139,6 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
     async_rc_t  rc;
 
     wait = options->hasty ? ASYNC_STORE_HASTE : ASYNC_DOOR_WAIT;
-
-    store->path = strdup(options->path);
-
-    if (store->path == NULL) {
-        return ASYNC_NO_SPACE;
-    }
 
     rc = async_store_dir(store, options, &fresh, err);
 
@@ -489,9 +505,7 @@ async_store_close(async_store_t *store)
     async_quota_done(store);
     async_bell_detach(store);
 
-    if (store->env != NULL) {
-        mdb_env_close(store->env);
-    }
+    async_scribe_close(store);
 
     async_door_close(&store->door);
 
@@ -509,7 +523,6 @@ async_store_close(async_store_t *store)
 
     async_store_drop_keys(store);
 
-    free(store->tallies);
     free(store->path);
     free(store);
 }

@@ -54,33 +54,24 @@ async_work_enter(async_work_t *work, async_store_t *store, int64_t now,
 
 
 /*
- * LMDB's own lock must be given back before the door is, or the next would
- * wait for it without a limit.  If even that leads into a damaged page, the
- * door stays shut until this process ends, and all others say so in time.
+ * The transaction is left as it is, and both locks with it: they open when
+ * the scribe ends, see async_scribe.h.  Whoever has none, a tool, says
+ * what he has to say and ends himself.
  */
 
 async_rc_t
 async_work_damaged(async_work_t *work, async_error_t *err)
 {
-    async_guard_t   again;
-    async_store_t  *store;
+    (void) async_health_damaged(work->store, err);
 
-    store = work->store;
+    /* nothing is freed: the heap may be what broke */
 
-    (void) async_health_damaged(store, err);
-    async_guard_begin(&again);
+    if (work->txn != NULL) {
+        (void) async_scribe_give_up(work->store);
 
-    if (sigsetjmp(again.back, 0) == 0) {
-
-        if (work->txn != NULL) {
-            mdb_txn_abort(work->txn);
-        }
-
-        async_guard_end(&again);
-        async_door_unlock(&store->door);
+    } else if (work->store->door.locked) {
+        async_door_unlock(&work->store->door);
     }
-
-    async_work_gone_end(work, false);
 
     return ASYNC_UNAVAILABLE;
 }

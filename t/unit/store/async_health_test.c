@@ -9,14 +9,14 @@
 
 
 /*
- * A cursor on its way through a damaged page is lost with it: there are three
- * such ways a minute at most, and the store is closed after each.
+ * What LMDB holds on its way through a damaged page is lost with it: there
+ * are three such ways a minute at most, and the store is left after each.
  */
 
 const char *
 __lsan_default_suppressions(void)
 {
-    return "leak:mdb_cursor_open";
+    return "leak:liblmdb";
 }
 
 
