@@ -25,6 +25,7 @@ typedef enum {
 struct async_scribe_s {
     async_store_t         *store;
     pthread_t              thread;
+    pthread_mutex_t        turn;     /* of those who ask */
     pthread_mutex_t        lock;
     pthread_cond_t         changed;
     async_scribe_phase_t   phase;
@@ -40,6 +41,8 @@ struct async_scribe_s {
 
 static async_scribe_t *async_scribe_get(async_store_t *store,
     async_error_t *err);
+static async_rc_t async_scribe_ask(async_scribe_t *scribe,
+    async_scribe_fn fn, void *data, async_error_t *err);
 static bool async_scribe_start(async_scribe_t *scribe);
 static void *async_scribe_main(void *data);
 static void async_scribe_probe(async_scribe_t *scribe);
@@ -68,18 +71,31 @@ async_scribe_run(async_store_t *store, async_scribe_fn fn, void *data,
         return ASYNC_UNAVAILABLE;
     }
 
-    (void) pthread_mutex_lock(&scribe->lock);
+    (void) pthread_mutex_lock(&scribe->turn);
 
-    while (scribe->phase == ASYNC_SCRIBE_WORKS) {
-        async_scribe_wait(scribe);
-    }
+    if (scribe->there) {
+        rc = async_scribe_ask(scribe, fn, data, err);
 
-    if (!scribe->there) {
-        (void) pthread_mutex_unlock(&scribe->lock);
+    } else {
+        rc = ASYNC_UNAVAILABLE;
         async_error_set(err, "%s",
                         async_store_health_text(ASYNC_STORE_DAMAGED));
-        return ASYNC_UNAVAILABLE;
     }
+
+    (void) pthread_mutex_unlock(&scribe->turn);
+
+    return rc;
+}
+
+
+static async_rc_t
+async_scribe_ask(async_scribe_t *scribe, async_scribe_fn fn, void *data,
+    async_error_t *err)
+{
+    bool        ends;
+    async_rc_t  rc;
+
+    (void) pthread_mutex_lock(&scribe->lock);
 
     scribe->fn = fn;
     scribe->data = data;
@@ -93,19 +109,18 @@ async_scribe_run(async_store_t *store, async_scribe_fn fn, void *data,
     }
 
     async_scribe_probed(scribe);
+
     rc = scribe->rc;
+    ends = scribe->phase == ASYNC_SCRIBE_ENDS;
+
+    (void) pthread_mutex_unlock(&scribe->lock);
 
     /* its locks are open once it has ended, and not before */
 
-    if (scribe->phase == ASYNC_SCRIBE_ENDS && scribe->there) {
+    if (ends) {
         scribe->there = false;
-        (void) pthread_mutex_unlock(&scribe->lock);
         (void) pthread_join(scribe->thread, NULL);
-
-        return rc;
     }
-
-    (void) pthread_mutex_unlock(&scribe->lock);
 
     return rc;
 }
@@ -162,6 +177,7 @@ async_scribe_start(async_scribe_t *scribe)
     int       rc;
     sigset_t  all, before;
 
+    (void) pthread_mutex_init(&scribe->turn, NULL);
     (void) pthread_mutex_init(&scribe->lock, NULL);
     (void) pthread_cond_init(&scribe->changed, NULL);
 
@@ -316,6 +332,7 @@ async_scribe_close(async_store_t *store)
         (void) pthread_join(scribe->thread, NULL);
     }
 
+    (void) pthread_mutex_destroy(&scribe->turn);
     (void) pthread_mutex_destroy(&scribe->lock);
     (void) pthread_cond_destroy(&scribe->changed);
     free(scribe);
