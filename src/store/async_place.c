@@ -11,6 +11,30 @@
 static void async_place_leave(async_work_t *work, const async_key_t *key);
 
 
+bool
+async_place_job(async_work_t *work, const async_key_t *row, async_job_t *job,
+    uint8_t *buf)
+{
+    MDB_val      k;
+    async_id_t   id;
+    async_key_t  place;
+
+    k.mv_size = row->len;
+    k.mv_data = (void *) row->bytes;
+
+    async_key_id(&k, &id);
+
+    if (async_work_job(work, &id, job, buf) != ASYNC_OK) {
+        return false;
+    }
+
+    async_key_place(&place, job, 0);
+
+    return place.db == row->db && place.len == row->len
+           && memcmp(place.bytes, row->bytes, row->len) == 0;
+}
+
+
 void
 async_place_count(async_tally_t *tally, uint8_t state, int by)
 {

@@ -197,30 +197,17 @@ async_recover_rows(async_work_t *work, unsigned max, bool *left)
 static bool
 async_recover_job(async_work_t *work, const async_key_t *row)
 {
-    MDB_val        k;
     uint8_t        buf[ASYNC_JOB_MAX];
     async_job_t    job;
-    async_key_t    place;
     async_event_t  event;
+
+    if (!async_place_job(work, row, &job, buf)) {
+        return false;
+    }
 
     memset(&event, 0, sizeof(async_event_t));
 
-    k.mv_size = row->len;
-    k.mv_data = (void *) row->bytes;
-
-    async_key_id(&k, &event.id);
-
-    if (async_work_job(work, &event.id, &job, buf) != ASYNC_OK) {
-        return false;
-    }
-
-    async_key_place(&place, &job, 0);
-
-    if (place.db != row->db || memcmp(place.bytes, row->bytes, row->len) != 0)
-    {
-        return false;
-    }
-
+    event.id = job.id;
     event.by = (async_str_t) async_str("worker");
 
     if (job.deaths + 1 < ASYNC_DEATHS_MAX
@@ -328,18 +315,11 @@ static bool
 async_rewind_job(async_work_t *work, const async_key_t *row, int64_t jump)
 {
     size_t       len;
-    MDB_val      k;
     uint8_t      buf[ASYNC_JOB_MAX], new[ASYNC_JOB_MAX];
-    async_id_t   id;
     async_job_t  job, before;
     async_key_t  key;
 
-    k.mv_size = row->len;
-    k.mv_data = (void *) row->bytes;
-
-    async_key_id(&k, &id);
-
-    if (async_work_job(work, &id, &job, buf) != ASYNC_OK
+    if (!async_place_job(work, row, &job, buf)
         || job.state == ASYNC_STATE_SCHEDULED)
     {
         return false;
@@ -354,7 +334,7 @@ async_rewind_job(async_work_t *work, const async_key_t *row, int64_t jump)
 
     len = async_job_encode(&job, new, sizeof(new));
 
-    async_key_job(&key, &id);
+    async_key_job(&key, &job.id);
     async_work_put(work, &key, new, len);
     async_place_move(work, &before, &job);
 

@@ -98,26 +98,10 @@ static bool
 async_sweep_job(async_work_t *work, async_sweep_t *sweep,
     const async_key_t *row)
 {
-    MDB_val      k;
     uint8_t      buf[ASYNC_JOB_MAX];
-    async_id_t   id;
     async_job_t  job;
-    async_key_t  place;
 
-    k.mv_size = row->len;
-    k.mv_data = (void *) row->bytes;
-
-    async_key_id(&k, &id);
-
-    if (async_work_job(work, &id, &job, buf) != ASYNC_OK) {
-        return false;
-    }
-
-    async_key_place(&place, &job, 0);
-
-    if (place.db != row->db || place.len != row->len
-        || memcmp(place.bytes, row->bytes, row->len) != 0)
-    {
+    if (!async_place_job(work, row, &job, buf)) {
         return false;
     }
 

@@ -118,6 +118,12 @@ async_rc_t async_event_move(async_work_t *work, const async_event_t *event,
 
 /* --- async_place.c --- */
 
+/*
+ * The job that stands in a row of timers or running, into buf
+ * (ASYNC_JOB_MAX bytes); false if there is no sound one that says so itself.
+ */
+bool async_place_job(async_work_t *work, const async_key_t *row,
+    async_job_t *job, uint8_t *buf);
 /* the index rows of a job whose record changed */
 void async_place_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after);
