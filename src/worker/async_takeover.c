@@ -32,7 +32,7 @@ static async_takeover_t async_takeover_epoch(async_store_t *store,
 static async_takeover_t async_takeover_recover(async_store_t *store,
     int signals, uint64_t epoch);
 static bool async_takeover_again(async_rc_t rc, const char *what,
-    const async_error_t *err);
+    const async_error_t *err, bool told);
 static bool async_takeover_wait(int signals, int ms);
 
 
@@ -228,17 +228,18 @@ async_takeover_lock(async_store_t *store, int signals)
 static async_takeover_t
 async_takeover_epoch(async_store_t *store, int signals, uint64_t *epoch)
 {
+    bool           told;
     async_rc_t     rc;
     async_error_t  err;
 
-    for ( ;; ) {
+    for (told = false; /* void */ ; told = true) {
         rc = async_store_take_over(store, epoch, &err);
 
         if (rc == ASYNC_OK) {
             return ASYNC_TAKEOVER_DONE;
         }
 
-        if (!async_takeover_again(rc, "cannot take over", &err)) {
+        if (!async_takeover_again(rc, "cannot take over", &err, told)) {
             return ASYNC_TAKEOVER_FAILED;
         }
 
@@ -253,10 +254,12 @@ static async_takeover_t
 async_takeover_recover(async_store_t *store, int signals, uint64_t epoch)
 {
     int              ms;
-    bool             left;
+    bool             left, told;
     async_rc_t       rc;
     async_error_t    err;
     struct timespec  ts;
+
+    told = false;
 
     do {
         left = true;
@@ -269,9 +272,12 @@ async_takeover_recover(async_store_t *store, int signals, uint64_t epoch)
         if (rc == ASYNC_OK) {
             ms = ASYNC_TAKEOVER_PAUSE;
 
-        } else if (async_takeover_again(rc, "cannot recover jobs", &err)) {
+        } else if (async_takeover_again(rc, "cannot recover jobs", &err,
+                                        told))
+        {
             ms = ASYNC_TAKEOVER_STANDBY;
             left = true;
+            told = true;
 
         } else {
             return ASYNC_TAKEOVER_FAILED;
@@ -287,10 +293,12 @@ async_takeover_recover(async_store_t *store, int signals, uint64_t epoch)
 }
 
 
-/* whether nothing was written and it may go better after a while */
+/* whether nothing was written and it may go better after a while; told once,
+   for a disk that failed is waited for until somebody comes */
 
 static bool
-async_takeover_again(async_rc_t rc, const char *what, const async_error_t *err)
+async_takeover_again(async_rc_t rc, const char *what, const async_error_t *err,
+    bool told)
 {
     bool               again;
     async_log_quote_t  why;
@@ -298,7 +306,8 @@ async_takeover_again(async_rc_t rc, const char *what, const async_error_t *err)
     again = rc == ASYNC_BUSY || rc == ASYNC_UNAVAILABLE
             || rc == ASYNC_STORE_FULL;
 
-    async_log(again ? ASYNC_LOG_WARN : ASYNC_LOG_ERROR,
+    async_log(!again ? ASYNC_LOG_ERROR
+              : told ? ASYNC_LOG_DEBUG : ASYNC_LOG_WARN,
               "msg=\"%s\" result=%s error=%s", what, async_rc_name(rc),
               async_log_quote(&why, err->text));
 
