@@ -195,6 +195,8 @@ struct async_store_s {
     char              *path;
     uint64_t           size;
     char               token[ASYNC_TOKEN + 1];
+    bool               relaxed;      /* a commit is on the disk after the next
+                                        one, or a sync */
     int                dir_fd;       /* db/ */
     int                worker_fd;    /* worker.lock, -1 = not held */
     int                schema_fd;    /* schema.lock, held shared */

@@ -277,6 +277,7 @@ async_store_env(async_store_t *store, const async_store_options_t *options,
     }
 
     store->size = options->size;
+    store->relaxed = options->relaxed;
 
     if (store->size == 0 && fresh) {
         store->size = ASYNC_STORE_SIZE;

@@ -278,6 +278,12 @@ async_work_gone_end(async_work_t *work, bool committed)
 {
     unsigned  i;
 
+    /* a power cut must not bring back the job without its file */
+
+    if (committed && work->ngone > 0 && work->store->relaxed) {
+        committed = mdb_env_sync(work->store->env, 1) == MDB_SUCCESS;
+    }
+
     for (i = 0; committed && i < work->ngone; i++) {
         async_spool_remove(work->store, &work->gone[i].id,
                            work->gone[i].kind);

@@ -479,8 +479,18 @@ sub kill_nginx {
 
     kill 'KILL', $master, @workers;
     $self->wait_end('nginx', 10);
-    poll_until(10, sub { !grep { -e "/proc/$_/exe" } @workers });
+    poll_until(30, sub { !grep { !_gone($_) } @workers })
+        or die 'a killed nginx worker does not end';
     return $self;
+}
+
+
+# with all its threads: one that waits for the disk keeps the files of all
+sub _gone {
+    my ($pid) = @_;
+    my ($state) = (slurp("/proc/$pid/stat") // return 1) =~ /^\d+ \(.*\) (\S)/s;
+    my @threads = glob "/proc/$pid/task/*";
+    return !defined $state || $state eq 'Z' && @threads <= 1;
 }
 
 
