@@ -36,6 +36,8 @@ sub record {
               LD_PRELOAD  => fault_program($t, 'preload_record.so') },
         fault_program($t, 'power_run'), $root, $mode, 200, $seed + $n);
     is($code, 0, "$mode: a store is written to, run $n") or diag($err);
+    like($out, qr/ended [1-9]\d* spooled [1-9]\d* removed [1-9]/,
+         "$mode: jobs come, end and go, run $n");
     chomp $out;
     note("$mode: $out");
     return "$root.log";

@@ -6,12 +6,16 @@
  *   submit 12 1f03c2a9          job number, checksum of the request's body
  *   claim 12                    its next attempt
  *   end 12 4 200 77ab03c2       state, status and checksum of the response
+ *   sweep                       what ended POWER_KEPT transactions ago loses
+ *                               its result, and later all; in slices, so that
+ *                               nobody knows before how much of it
  *   ack 7                       the store said that it is on disk
  */
 
 #ifndef POWER_MODEL_H
 #define POWER_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +24,12 @@
 
 
 #define POWER_JOBS  2000
+#define POWER_KEPT  20                       /* transactions */
 
 typedef struct {
     uint8_t   state;
+    bool      removed;                       /* or about to be */
+    unsigned  ended;                         /* in this transaction */
     uint16_t  status;
     uint32_t  attempt;
     uint32_t  request;
@@ -59,6 +66,16 @@ power_model_apply(power_model_t *m, const char *line)
         m->jobs[n].state = (uint8_t) state;
         m->jobs[n].status = (uint16_t) status;
         m->jobs[n].response = crc;
+        m->jobs[n].ended = m->begun;
+
+    } else if (strcmp(line, "sweep") == 0) {
+        for (n = 0; n < m->n; n++) {
+            job = &m->jobs[n];
+
+            job->removed = job->removed
+                           || (job->ended > 0
+                               && job->ended + POWER_KEPT <= m->begun);
+        }
     }
 }
 

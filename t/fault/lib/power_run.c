@@ -16,10 +16,13 @@
 
 #define RUN_BATCH   8
 #define RUN_CLAIM   6
+#define RUN_TICK    1000                 /* ms from one to the next */
+#define RUN_SWEEP   3                    /* one in so many removes, too */
 #define RUN_BODIES  (12 * 1024)
 
 typedef struct {
     async_store_t   *store;
+    uint8_t          policy[ASYNC_POLICY_KEY];
     uint64_t         epoch;
     uint64_t         seed;
     int              acks;
@@ -42,6 +45,7 @@ typedef struct {
 
     unsigned         spooled;
     unsigned         ended;
+    unsigned         removed;
 } run_t;
 
 
@@ -110,6 +114,7 @@ run_submit(void)
     event = &run.events[run.n];
 
     *job = driver_job(n, DRIVER_NOW);
+    memcpy(job->policy, run.policy, ASYNC_POLICY_KEY);
     *event = driver_submitted(job);
     crc = run_body(&job->id, ASYNC_PAYLOAD_REQUEST_BODY, &job->request,
                    &event->payload);
@@ -203,6 +208,7 @@ run_transaction(unsigned number)
     unsigned               i, what;
     async_batch_t          batch;
     async_error_t          err;
+    async_sweep_t          sweep = { .epoch = run.epoch };
     async_claim_request_t  claim;
     static async_claim_t   claims[RUN_CLAIM];
 
@@ -237,9 +243,16 @@ run_transaction(unsigned number)
         batch.claim = &claim;
     }
 
+    if (what > 0 && driver_below(&run.seed, RUN_SWEEP) == 0) {
+        run_line("sweep\n");
+        batch.sweep = &sweep;
+    }
+
+    run.now += RUN_TICK;
+
     batch.events = run.events;
     batch.n = run.n;
-    batch.now = run.now++;
+    batch.now = run.now;
 
     run_flush();
 
@@ -258,8 +271,36 @@ run_transaction(unsigned number)
         run_claimed(&claim);
     }
 
+    run.removed += batch.sweep ? sweep.jobs : 0;
+
     run_line("ack %u\n", number);
     run_flush();
+}
+
+
+/* results go after POWER_KEPT transactions, the rest after twice as many */
+
+static void
+run_policy(void)
+{
+    async_error_t   err;
+    async_queue_t   queue = { .concurrency = 1000, .max_queued = 100000 };
+    async_policy_t  policy;
+
+    async_policy_defaults(&policy);
+
+    policy.retain_result = POWER_KEPT * RUN_TICK;
+    policy.retain_failed = POWER_KEPT * RUN_TICK;
+    policy.retain_history = 2 * POWER_KEPT * RUN_TICK;
+
+    queue.name = driver_str("default");
+    async_policy_key(run.policy, &policy);
+
+    if (async_store_publish(run.store, &policy, 1, &queue, 1, &err)
+        != ASYNC_OK)
+    {
+        die("publish: %s", err.text);
+    }
 }
 
 
@@ -269,7 +310,6 @@ main(int argc, char **argv)
     char           path[512];
     unsigned       i, n;
     async_error_t  err;
-    async_queue_t  queue = { .concurrency = 1000, .max_queued = 100000 };
 
     if (argc != 5) {
         die("usage: power_run FOLDER strict|relaxed TRANSACTIONS SEED");
@@ -296,14 +336,7 @@ main(int argc, char **argv)
         die("cannot begin: %s", err.text);
     }
 
-    queue.name = driver_str("default");
-
-    if (async_store_publish(run.store, NULL, 0, &queue, 1, &err)
-        != ASYNC_OK)
-    {
-        die("publish: %s", err.text);
-    }
-
+    run_policy();
     run.epoch = driver_take_over(run.store);
 
     for (i = 1; i <= n; i++) {
@@ -312,8 +345,8 @@ main(int argc, char **argv)
 
     async_store_close(run.store);
 
-    printf("transactions %u submitted %u ended %u spooled %u\n", n,
-           run.submitted, run.ended, run.spooled);
+    printf("transactions %u submitted %u ended %u spooled %u removed %u\n", n,
+           run.submitted, run.ended, run.spooled, run.removed);
 
     return 0;
 }
