@@ -20,6 +20,7 @@ use Time::HiRes qw(sleep time);
 
 
 my $seconds = scale(3, 20);       # of a stop
+my $slice   = 5;                  # ms, within which others take their turn
 my $http    = <<'END';
     keepalive_requests 1000000;
 
@@ -97,11 +98,12 @@ sub period {
 
 
 # Before and after the stop are measured too: how far these two differ is
-# this machine's doing.  Below 2 ms it is the client's turn to be scheduled
-# that is measured, whatever nginx does.
+# this machine's doing.  Below the kernel's slice of time it is the turns of
+# client, load, backend and nginx on few processors that are measured: with
+# some hundred answers a single one of those turns is the p99.
 sub compare {
     my ($name, $during, @free) = @_;
-    my $most = max(1.2 * max(map { $_->{p99} } @free), 2);
+    my $most = max(1.2 * max(map { $_->{p99} } @free), $slice);
 
     cmp_ok($during->{p99}, '<=', $most,
            "$name: p99 of the location is within 1.2 of before and after");
