@@ -110,9 +110,7 @@ async_check_rest(async_checker_t *ck)
 {
     async_guard_t  guard;
 
-    async_guard_begin(&guard);
-
-    if (sigsetjmp(guard.back, 0) != 0) {
+    if (async_guard_caught(&guard)) {
         async_check_fault(ck, "not all of the spool could be compared: a "
                           "page is damaged");
         return;
@@ -133,9 +131,7 @@ async_check_open(async_checker_t *ck, async_error_t *err)
     async_db_t     db;
     async_guard_t  guard;
 
-    async_guard_begin(&guard);
-
-    if (sigsetjmp(guard.back, 0) != 0) {
+    if (async_guard_caught(&guard)) {
         async_error_set(err, "the store is damaged where it says what is in "
                         "it; nginx-async salvage rescues what is left");
         return ASYNC_CORRUPT;
@@ -185,11 +181,9 @@ async_check_walk(async_checker_t *ck, async_db_t db)
 {
     async_guard_t  guard;
 
-    async_guard_begin(&guard);
-
     /* the rest may still be sound: a person wants to know how much is not */
 
-    if (sigsetjmp(guard.back, 0) != 0) {
+    if (async_guard_caught(&guard)) {
         async_check_fault(ck, "%s cannot be read to its end: a page is "
                           "damaged", async_db_name(db));
         return;

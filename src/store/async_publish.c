@@ -94,9 +94,7 @@ async_publish_look(async_store_t *store, const async_policy_t *policies,
         return async_db_rc(rc, "read the store", err);
     }
 
-    async_guard_begin(&guard);
-
-    if (sigsetjmp(guard.back, 0) != 0) {
+    if (async_guard_caught(&guard)) {
         mdb_txn_abort(txn);
         return async_health_damaged(store, err);
     }

@@ -100,9 +100,7 @@ async_store_guarded(async_store_t *store, void *data, async_error_t *err)
     async_guard_t                 guard;
     const async_store_options_t  *options = data;
 
-    async_guard_begin(&guard);
-
-    if (sigsetjmp(guard.back, 0) != 0) {
+    if (async_guard_caught(&guard)) {
         (void) async_health_damaged(store, err);
 
         if (store->opening != NULL && options->create) {

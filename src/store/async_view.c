@@ -425,9 +425,7 @@ async_store_epoch(async_store_t *store)
         return 0;
     }
 
-    async_guard_begin(&guard);
-
-    if (sigsetjmp(guard.back, 0) != 0) {
+    if (async_guard_caught(&guard)) {
         mdb_txn_abort(txn);
         (void) async_health_damaged(store, NULL);
         return 0;
@@ -479,9 +477,7 @@ async_store_figures(async_store_t *store, async_store_figures_t *figures)
         return async_db_rc(rc, NULL, NULL);
     }
 
-    async_guard_begin(&guard);
-
-    if (sigsetjmp(guard.back, 0) != 0) {
+    if (async_guard_caught(&guard)) {
         mdb_txn_abort(txn);
         return async_health_damaged(store, NULL);
     }
