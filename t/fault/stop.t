@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 
 
 my $seconds = scale(3, 20);       # of a stop
-my $slice   = 5;                  # ms, within which others take their turn
+my $turn    = 2;                  # ms, in which others take their turns
 my $http    = <<'END';
     keepalive_requests 1000000;
 
@@ -97,18 +97,20 @@ sub period {
 }
 
 
-# Before and after the stop are measured too: how far these two differ is
-# this machine's doing.  Below the kernel's slice of time it is the turns of
-# client, load, backend and nginx on few processors that are measured: with
-# some hundred answers a single one of those turns is the p99.
+# A submit waits for the lock for up to 2 s, and so would whoever shared its
+# wait.  Before and after the stop are measured too, and how far these two
+# differ is this machine's doing; only the long stop has enough answers for
+# their p99 to tell more than the turns that client, load, backend and nginx
+# take on few processors.
 sub compare {
     my ($name, $during, @free) = @_;
-    my $most = max(1.2 * max(map { $_->{p99} } @free), $slice);
+    my $most = max(1.2 * max(map { $_->{p99} } @free), $turn);
 
-    cmp_ok($during->{p99}, '<=', $most,
-           "$name: p99 of the location is within 1.2 of before and after");
     cmp_ok($during->{max}, '<', 1000,
            "$name: nobody waited there as if for the lock");
+    cmp_ok($during->{p99}, '<=', $most,
+           "$name: p99 of the location is within 1.2 of before and after")
+        if scale(0, 1);
     return;
 }
 
