@@ -21,6 +21,8 @@
 #define ASYNC_JOB_MAX       2048    /* bytes of an encoded job */
 #define ASYNC_QUEUE_MAX     64      /* bytes of a queue's name */
 #define ASYNC_PRIORITY      4       /* default; 9 runs first */
+#define ASYNC_OWNER         16      /* bytes: the first of SHA-256 of the
+                                       owner's name */
 #define ASYNC_NO_PERCENT    255
 
 
@@ -52,6 +54,9 @@ typedef enum {
                                             again */
 #define ASYNC_JOB_SWEPT          0x0008  /* final, and past its retention: the
                                             payload is gone */
+#define ASYNC_JOB_SENT           0x0010  /* canceled, and an attempt had been
+                                            sent: what came of it is not
+                                            known */
 
 
 /* where a body lies */

@@ -54,6 +54,15 @@ async_rc_name(async_rc_t rc)
 
     case ASYNC_NO_KEY:
         return "no-key";
+
+    case ASYNC_EXISTS:
+        return "exists";
+
+    case ASYNC_KEY_REUSED:
+        return "key-reused";
+
+    case ASYNC_OWNER_FULL:
+        return "owner-full";
     }
 
     /* no default above: the compiler names a code that was forgotten */

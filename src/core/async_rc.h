@@ -23,7 +23,10 @@ typedef enum {
     ASYNC_BUSY,          /* the door or a lock was not had in time */
     ASYNC_UNAVAILABLE,   /* store cannot be used; definite: nothing written */
     ASYNC_UNKNOWN,       /* the commit itself failed: outcome unknown */
-    ASYNC_NO_KEY         /* encrypted with a key that is not here */
+    ASYNC_NO_KEY,        /* encrypted with a key that is not here */
+    ASYNC_EXISTS,        /* the same submit was accepted before */
+    ASYNC_KEY_REUSED,    /* another submit was accepted under this key */
+    ASYNC_OWNER_FULL     /* the owner has as many jobs as he may */
 } async_rc_t;
 
 

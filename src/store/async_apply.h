@@ -31,9 +31,29 @@ typedef struct {
 
 
 /*
+ * What a submit is known by besides its id (contract, section 3).  hash is
+ * SHA-256 of everything that makes two of them one: the kind, the server
+ * block, the owner or who stands in for him, and the key itself.
+ */
+#define ASYNC_SUBMIT_HASH   32
+#define ASYNC_SUBMIT_PRINT  16
+
+typedef struct {
+    bool      used;
+    uint8_t   hash[ASYNC_SUBMIT_HASH];
+    uint8_t   print[ASYNC_SUBMIT_PRINT];   /* of method, URI and body; of an
+                                              idempotency key only */
+    uint64_t  ttl;                         /* ms, the same */
+} async_submit_key_t;
+
+
+/*
  * An event.  Which fields count depends on type:
  *
- *   SUBMITTED         job (whole record but state, seq, queued), payload
+ *   SUBMITTED         job (whole record but state, seq, queued), payload,
+ *                     idempotency, coalesce; due: not before.  With
+ *                     ASYNC_EXISTS id is that of the job that was accepted
+ *                     before
  *   STARTED           never given: made by a claim
  *   RELEASED          id, epoch, attempt, due (parked until then; 0 = ready)
  *   INTERRUPTED       id, epoch, attempt: back to the queue, death + 1, and
@@ -61,6 +81,8 @@ typedef struct {
                                          door is open: ASYNC_LATE, not
                                          applied; 0 = none */
     const async_job_t   *job;
+    async_submit_key_t   idempotency;
+    async_submit_key_t   coalesce;
     async_payload_t      payload;
     async_body_t         response;
     async_str_t          resource;
