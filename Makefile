@@ -241,6 +241,19 @@ $(probe): t/lib/store-probe.c $(build)/obj/tool/async_drop.o \
 	    -MF $(build)/obj/probe.d -o $@ $(filter %.c %.o %.a,$^) $(libs)
 
 
+# what tests run in Node.js, in the versions that the lock file names
+
+node_lock := t/lib/node/package.json t/lib/node/package-lock.json
+node      := $(build)/node/installed
+
+$(node): $(node_lock)
+	@mkdir -p $(@D)
+	@cp -f $(node_lock) t/lib/node/.npmrc $(@D)
+	$(call made,npm)cd $(@D) && npm ci > ../npm.log 2>&1 \
+	    || { tail -n 15 ../npm.log; exit 1; }
+	@touch $@
+
+
 # what is run
 
 # "make lint test" in a fresh clone: one after the other, since each installs
@@ -265,7 +278,7 @@ test:
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan) \
-	    $(fault_libs) $(fault_programs) $(probe)
+	    $(fault_libs) $(fault_programs) $(probe) $(node)
 	@t/run
 
 fault:

@@ -17,7 +17,8 @@ build='gcc libc6-dev make nginx nginx-dev liblmdb-dev libssl-dev
 demo='curl python3'
 
 # the last lines: what Test::Nginx uses, see test-nginx.sh
-test='clang cppcheck libcmocka-dev openssl perl php-cgi procps
+test='chromium clang cppcheck libcmocka-dev nodejs npm openssl perl php-cgi
+      procps
       libhttp-message-perl libipc-run-perl liblist-moreutils-perl
       libtest-base-perl libtest-longstring-perl libtext-diff-perl
       liburi-perl libwww-perl'
@@ -34,9 +35,14 @@ for group in "$@"; do
 done
 
 
+# Node.js may well come from elsewhere, and then its npm is no package
 installed() {
-    dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null \
-        | grep -qx installed
+    case $1 in
+        nodejs) command -v node ;;
+        npm)    command -v npm ;;
+        *)      dpkg-query -W -f '${db:Status-Status}\n' "$1" \
+                    | grep -x installed ;;
+    esac >/dev/null 2>&1
 }
 
 
