@@ -523,6 +523,21 @@ sub command {
 }
 
 
+# runs a script in Node.js, with the packages of t/lib/node: what it printed,
+# a JSON value; dies, with what it said, if there is none
+sub node {
+    my ($self, $script, @args) = @_;
+    local $ENV{NODE_PATH} = "$top/build/node/node_modules:$top/t/lib/node";
+    my $said = "$self->{root}/node.log";
+    my $line = join ' ', map { "'" . s/'/'\\''/gr . "'" }
+               'timeout', '120', 'node', "$top/$script", @args;
+    my $out  = `$line 2>$said`;
+
+    die "$script: exit status ", $? >> 8, "\n$out", slurp($said) if $?;
+    return JSON::PP::decode_json($out);
+}
+
+
 # --- HTTP -----------------------------------------------------------------
 
 # Sends exactly these bytes and returns the parsed answer, or undef when
