@@ -264,6 +264,12 @@ ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
 void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
 
+/* ngx_http_async_answer.c */
+/* what came of a submit goes to its client, if that is still there */
+void ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc);
+ngx_int_t ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
+    const async_id_t *id);
+
 /* ngx_http_async_body.c: the request's body into the op */
 /* NGX_OK: done; NGX_AGAIN: done() is called later; NGX_ERROR */
 ngx_int_t ngx_http_async_take_body(ngx_http_request_t *r,

@@ -1,8 +1,7 @@
 
 /*
  * A request becomes a job: decide in the precontent phase, read the body in
- * the content phase, build the job, hand it to the group commit, answer 202
- * when it is on disk.
+ * the content phase, build the job, hand it to the group commit.
  */
 
 #include "ngx_http_async_module.h"
@@ -30,11 +29,6 @@ static ngx_int_t ngx_http_async_status_prefix(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);
 static void ngx_http_async_body_taken(ngx_http_async_op_t *op, async_rc_t rc);
 static void ngx_http_async_store_op(ngx_http_async_op_t *op);
-static void ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc);
-static ngx_int_t ngx_http_async_accepted(ngx_http_request_t *r,
-    ngx_http_async_op_t *op);
-static ngx_int_t ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
-    const async_id_t *id);
 static void ngx_http_async_forget(void *data);
 
 
@@ -493,105 +487,6 @@ ngx_http_async_store_op(ngx_http_async_op_t *op)
     }
 
     ngx_http_async_commit(op);
-}
-
-
-static void
-ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
-{
-    ngx_int_t            status;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = op->request;
-
-    if (r) {
-        c = r->connection;
-        ngx_http_set_log_request(c->log, r);
-
-        op->cleanup->handler = NULL;
-        ngx_http_async_forget(op);
-
-        status = rc == ASYNC_OK
-                 ? ngx_http_async_accepted(r, op)
-                 : ngx_http_async_refused(r, rc, &op->job.id);
-
-        ngx_http_finalize_request(r, status);
-        ngx_http_run_posted_requests(c);
-    }
-
-    if (!op->in_flight) {
-        op->rc = rc;
-        ngx_http_async_drop_body(op);
-    }
-}
-
-
-static ngx_int_t
-ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op)
-{
-    u_char     *p;
-    ngx_str_t   value;
-
-    static ngx_str_t  no_store = ngx_string("no-store");
-
-    value.len = op->job.status_prefix.len + ASYNC_ID_TEXT;
-    value.data = ngx_pnalloc(r->pool, value.len);
-    if (value.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    p = ngx_cpymem(value.data, op->job.status_prefix.data,
-                   op->job.status_prefix.len);
-    async_id_format((char *) p, &op->job.id);
-
-    ngx_http_async_get_mark(r)->stored = 1;
-
-    ngx_http_clear_location(r);
-
-    r->headers_out.location = ngx_http_async_add_header(r, "Location", &value);
-
-    if (r->headers_out.location == NULL
-        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, &op->job,
-                                    op->retry_after);
-}
-
-
-static ngx_int_t
-ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
-    const async_id_t *id)
-{
-    switch (rc) {
-
-    case ASYNC_QUEUE_FULL:
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_QUEUE_FULL,
-                   "Too many jobs wait in this queue.", NULL, 0);
-
-    case ASYNC_STORE_FULL:
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_FULL,
-                   "The store has no room for another job.", NULL, 0);
-
-    case ASYNC_UNKNOWN:
-        return ngx_http_async_reply_problem(r,
-                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "Whether the job was stored is not known.", id, 1);
-
-    case ASYNC_LATE:
-    case ASYNC_BUSY:
-        return ngx_http_async_reply_problem(r,
-                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The job could not be stored in time.", NULL, 0);
-
-    default:
-        return ngx_http_async_reply_problem(r,
-                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The job could not be stored.", NULL, 0);
-    }
 }
 
 
