@@ -30,7 +30,10 @@
 
 #define ASYNC_JOB_SEAL  (ASYNC_KEY_ID + ASYNC_SALT + 2 * 4)
 
-/* numbers are never used again; one above the last is of a newer version */
+/*
+ * Numbers are never used again; one above the last is of a newer version.
+ * Taken, but not built yet: 11 dialect, 12 to 14 what a submit is known by.
+ */
 
 typedef enum {
     ASYNC_JOB_TAG_QUEUE         = 1,
@@ -42,7 +45,8 @@ typedef enum {
     ASYNC_JOB_TAG_DETAIL        = 7,
     ASYNC_JOB_TAG_REQUEST_SEAL  = 8,
     ASYNC_JOB_TAG_RESPONSE_SEAL = 9,
-    ASYNC_JOB_TAG_LAST          = 9
+    ASYNC_JOB_TAG_OWNER         = 10,
+    ASYNC_JOB_TAG_LAST          = 10
 } async_job_tag_t;
 
 
@@ -93,6 +97,7 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
     async_job_write_seal(&w, ASYNC_JOB_TAG_REQUEST_SEAL, &job->request.seal);
     async_job_write_seal(&w, ASYNC_JOB_TAG_RESPONSE_SEAL,
                          &job->response.seal);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_OWNER, job->owner);
 
     async_write_raw(&w, job->unknown.data, job->unknown.len);
 
@@ -115,7 +120,8 @@ async_job_valid(const async_job_t *job)
            && job->request.where <= ASYNC_BODY_SPOOL
            && job->response.where <= ASYNC_BODY_SPOOL
            && job->queue.len >= 1
-           && job->queue.len <= ASYNC_QUEUE_MAX;
+           && job->queue.len <= ASYNC_QUEUE_MAX
+           && (job->owner.len == 0 || job->owner.len == ASYNC_OWNER);
 }
 
 
@@ -329,6 +335,9 @@ async_job_tag(async_job_t *job, uint16_t tag)
 
     case ASYNC_JOB_TAG_DETAIL:
         return &job->detail;
+
+    case ASYNC_JOB_TAG_OWNER:
+        return &job->owner;
 
     default:
         return NULL;

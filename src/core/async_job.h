@@ -128,6 +128,7 @@ typedef struct {
     async_str_t  message;           /* progress, UTF-8 */
     async_str_t  resource;          /* the backend's Location, made absolute */
     async_str_t  detail;            /* one sentence beside error, for people */
+    async_str_t  owner;             /* ASYNC_OWNER bytes, or nobody's */
 
     async_str_t  unknown;           /* tags of a newer version, carried along */
 } async_job_t;
@@ -137,7 +138,8 @@ typedef struct {
  * Bytes written, or 0 if it does not fit into cap (ASYNC_JOB_MAX is enough
  * for what the limits above allow; longer strings are the caller's error) or
  * holds what decode would refuse: no state, priority over 9, percent over
- * 100, no queue or one with too long a name, an unknown place of a body.
+ * 100, no queue or one with too long a name, an unknown place of a body, an
+ * owner of another length.
  */
 size_t async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap);
 /* ASYNC_OK or ASYNC_CORRUPT; id is taken as given */

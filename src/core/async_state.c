@@ -15,6 +15,7 @@
 
 static const uint8_t  async_moves[ASYNC_STATE_MAX][ASYNC_EVENT_MAX] = {
     async_move(NONE,       SUBMITTED,        QUEUED),
+    async_move(NONE,       DELAYED,          SCHEDULED),
 
     async_move(QUEUED,     STARTED,          PROCESSING),
     async_move(QUEUED,     DUE,              QUEUED),     /* was parked */

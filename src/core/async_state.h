@@ -42,7 +42,9 @@ typedef enum {
     X(8,  COMPLETED,        "completed")                                     \
     X(9,  FAILED,           "failed")                                        \
     X(10, CANCEL_REQUESTED, "cancel-requested")                              \
-    X(11, CANCELED,         "canceled")
+    X(11, CANCELED,         "canceled")                                      \
+    X(12, DELAYED,          "delayed")          /* submitted by a client, not
+                                                   to start before a time */
 
 typedef enum {
 #define X(number, symbol, name)  ASYNC_EVENT_##symbol = number,

@@ -10,7 +10,7 @@
  * A failed job of the queue "reports" at its second attempt, sealed, with
  * tag 20 and tag 300 of a version to come.  Written out, the first bytes:
  *
- *   41 4a  01  01  68 01 00 00  93 b5 ad 9a     AJ, job, 1, 360 bytes, crc
+ *   41 4a  01  01  7e 01 00 00  cd ec 29 6d     AJ, job, 1, 382 bytes, crc
  *   06  09  23  01  03 00  f6 01                failed, 9, 35 %, error 1,
  *                                               flags, 502
  *   02 00 00 00  05 00 00 00  01 00 00 00       attempt 2 of 5, 1 death
@@ -18,7 +18,7 @@
  */
 
 static const char  golden[] =
-    "414a01016801000093b5ad9a060923010300f601020000000500000001000000"
+    "414a01017e010000cdec296d060923010300f601020000000500000001000000"
     "07000000000000000b0000000000000000c5b202a201000001c5b202a2010000"
     "10ecb202a201000039f5b202a2010000c8f7b202a2010000c87bbf26a2010000"
     "8877665544332211a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0105000000000000"
@@ -28,9 +28,10 @@ static const char  golden[] =
     "687474703a2f2f682f722f31070019000000546865206261636b656e6420616e"
     "737765726564203530322e080020000000b0b1b2b3b4b5b6b7c0c1c2c3c4c5c6"
     "c7c8c9cacbcccdcecf4433221188776655090020000000d0d1d2d3d4d5d6d7e0"
-    "e1e2e3e4e5e6e7e8e9eaebecedeeefccbbaa990000000014000500000001026e"
-    "65772c0100000000";
+    "e1e2e3e4e5e6e7e8e9eaebecedeeefccbbaa99000000000a0010000000f0f1f2"
+    "f3f4f5f6f7f8f9fafbfcfdfeff14000500000001026e65772c0100000000";
 
+#define LENGTH   382
 #define UNKNOWN  17                 /* bytes of tags 20 and 300 */
 
 static const async_id_t  id = {
@@ -117,6 +118,9 @@ the_tags_of_the_golden_job(void **state)
     assert_str(job.message, "page 7 \xe2\x9c\x93");
     assert_str(job.resource, "http://h/r/1");
     assert_str(job.detail, "The backend answered 502.");
+    assert_str(job.owner, "\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7"
+                          "\xf8\xf9\xfa\xfb\xfc\xfd\xfe\xff");
+    assert_int_equal(len, LENGTH);
     assert_int_equal(job.unknown.len, UNKNOWN);
     assert_memory_equal(job.unknown.data, bytes + len - UNKNOWN, UNKNOWN);
     free(bytes);
@@ -258,7 +262,7 @@ every_sealed_truncation_stays_inside(void **state)
 
     /* only a cut between two tags, after the queue's, leaves a record */
 
-    assert_int_equal(whole, 10);
+    assert_int_equal(whole, 11);
     free(bytes);
 }
 
@@ -303,18 +307,23 @@ values_out_of_range_are_corrupt(void **state)
 
     assert_int_equal(decode_with(146, 0), ASYNC_CORRUPT);
 
-    /* tag 2 becomes 1 or 4, tag 300 becomes 44, tag 20 10: rising or not */
+    /* tag 2 becomes 1 or 4, tag 300 becomes 44, tag 20 15: rising or not */
 
     assert_int_equal(decode_with(159, 1), ASYNC_CORRUPT);
     assert_int_equal(decode_with(159, 4), ASYNC_CORRUPT);
-    assert_int_equal(decode_with(360 - 6 + 1, 0), ASYNC_OK);
-    assert_int_equal(decode_with(360 - 17, 10), ASYNC_OK);
-    assert_int_equal(decode_with(360 - 17, 9), ASYNC_CORRUPT);
-    assert_int_equal(decode_with(360 - 17 + 1, 0xff), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 6 + 1, 0), ASYNC_OK);
+    assert_int_equal(decode_with(LENGTH - 17, 15), ASYNC_OK);
+    assert_int_equal(decode_with(LENGTH - 17, 10), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17, 9), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17 + 1, 0xff), ASYNC_CORRUPT);
 
-    /* a seal of another length */
+    /* an owner, and a seal, of another length: the next tag is in it */
 
-    assert_int_equal(decode_with(360 - 17 - 38 + 2, 31), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17 - 22 + 2, 16 + 11),
+                     ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17 - 22 + 2, 15), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17 - 22 - 38 + 2, 31),
+                     ASYNC_CORRUPT);
 }
 
 
@@ -344,6 +353,19 @@ what_could_not_be_read_is_not_written(void **state)
     assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
 
     job.queue.len = 0;
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
+
+    make_job(&job);
+    job.owner.data = name;
+    job.owner.len = ASYNC_OWNER;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_int_equal(again.owner.len, ASYNC_OWNER);
+
+    job.owner.len = ASYNC_OWNER - 1;
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
+
+    job.owner.len = ASYNC_OWNER + 1;
     assert_int_equal(async_job_encode(&job, buf, sizeof(buf)), 0);
 
     make_job(&job);

@@ -25,15 +25,16 @@ static const char *const  expected[ASYNC_STATE_MAX] = {
                       | | | | | | | COMPLETED
                       | | | | | | | | FAILED
                       | | | | | | | | | CANCEL_REQUESTED
-                      | | | | | | | | | | CANCELED */
-    /* none       */ "Q . . . . . . . . . .",
-    /* queued     */ ". P . . . . Q . F . X",
-    /* scheduled  */ ". . . . . . Q . F . X",
-    /* processing */ ". . P Q Q R . C F P X",
-    /* retrying   */ ". . . . . . Q . F . X",
-    /* completed  */ ". . . . . . . . . . .",
-    /* failed     */ ". . . . . . . . . . .",
-    /* canceled   */ ". . . . . . . . . . ."
+                      | | | | | | | | | | CANCELED
+                      | | | | | | | | | | | DELAYED */
+    /* none       */ "Q . . . . . . . . . . S",
+    /* queued     */ ". P . . . . Q . F . X .",
+    /* scheduled  */ ". . . . . . Q . F . X .",
+    /* processing */ ". . P Q Q R . C F P X .",
+    /* retrying   */ ". . . . . . Q . F . X .",
+    /* completed  */ ". . . . . . . . . . . .",
+    /* failed     */ ". . . . . . . . . . . .",
+    /* canceled   */ ". . . . . . . . . . . ."
 };
 
 static const char  letters[ASYNC_STATE_MAX] = {
@@ -125,6 +126,8 @@ numbers_and_names_stay_what_they_are(void **state)
                         "submitted");
     assert_string_equal(async_event_name((async_event_type_t) 11),
                         "canceled");
+    assert_string_equal(async_event_name((async_event_type_t) 12),
+                        "delayed");
     assert_string_equal(async_event_name(ASYNC_EVENT_MAX), "");
 }
 
