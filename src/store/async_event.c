@@ -1,24 +1,12 @@
+/*
+ * What becomes of a job after it was submitted.
+ */
+
 #include <string.h>
 
 #include "async_work.h"
 
 
-/*
- * What an event takes of the map, on the safe side: its rows; a value that
- * LMDB gives a page of its own; and one that shares a page that is not full.
- */
-#define ASYNC_EVENT_ROWS       1024
-#define ASYNC_EVENT_PAGE       4096
-#define ASYNC_EVENT_SHARED     2000
-#define async_event_shared(n)  ((n) + (n) / 2)
-
-
-static bool async_submit_check(const async_job_t *job,
-    const async_payload_t *payload);
-static bool async_body_check(const async_body_t *body, async_str_t bytes);
-static size_t async_event_need(const async_event_t *event);
-static uint64_t async_event_file(const async_body_t *body);
-static size_t async_event_stored(size_t len);
 static bool async_event_fits(async_work_t *work, const async_event_t *event,
     const async_job_t *job, size_t need);
 static async_rc_t async_event_check(const async_event_t *event);
@@ -29,13 +17,8 @@ static void async_event_change(async_work_t *work, const async_event_t *event,
 static void async_event_clear(async_job_t *job);
 static void async_event_end(async_work_t *work, const async_event_t *event,
     async_job_t *job);
-static size_t async_event_trail(const async_event_t *event,
-    const async_job_t *job, int64_t now, uint8_t *buf, size_t cap);
-static void async_event_log(async_work_t *work, const async_job_t *job,
-    const uint8_t *trail, size_t len);
 static void async_event_payload(async_work_t *work,
     const async_event_t *event);
-static void async_event_spooled(async_work_t *work, const async_body_t *body);
 static async_rc_t async_event_waits(async_work_t *work,
     const async_job_t *job);
 static void async_event_release(async_work_t *work,
@@ -43,199 +26,6 @@ static void async_event_release(async_work_t *work,
 static bool async_event_quiet(const async_event_t *event,
     const async_job_t *before);
 
-
-/* --- submitting --- */
-
-uint8_t *
-async_event_prepare(const async_event_t *event, int64_t now,
-    async_submit_t *submit, uint8_t *buf)
-{
-    async_job_t  job;
-
-    submit->len = 0;
-
-    if (event->job == NULL || !async_submit_check(event->job,
-                                                  &event->payload))
-    {
-        return buf;
-    }
-
-    job = *event->job;
-
-    job.state = (uint8_t) async_state_next(ASYNC_STATE_NONE,
-                                           ASYNC_EVENT_SUBMITTED);
-    job.percent = ASYNC_NO_PERCENT;
-    job.error = ASYNC_JOB_ERROR_NONE;
-    job.flags &= ASYNC_JOB_REPEATABLE;
-    job.result_status = 0;
-    job.attempt = 0;
-    job.deaths = 0;
-    job.epoch = 0;
-    job.seq = 1;
-    job.created = job.created != 0 ? job.created : now;
-    job.queued = now;
-    job.started = 0;
-    job.finished = 0;
-    job.expires = 0;
-    memset(&job.response, 0, sizeof(async_body_t));
-
-    submit->record = buf;
-    submit->len = async_job_encode(&job, buf, ASYNC_JOB_MAX);
-
-    submit->trail = buf + submit->len;
-    submit->trail_len = async_event_trail(event, &job, now, submit->trail,
-                                          ASYNC_TRAIL_MAX);
-
-    submit->need = async_event_stored(submit->len + submit->trail_len)
-                   + async_event_need(event);
-
-    if (submit->trail_len == 0) {
-        submit->len = 0;
-    }
-
-    return submit->trail + submit->trail_len;
-}
-
-
-static bool
-async_submit_check(const async_job_t *job, const async_payload_t *payload)
-{
-    return job->queue.len >= 1
-           && job->queue.len <= ASYNC_QUEUE_MAX
-           && job->priority <= 9
-           && payload->head.len > 0
-           && async_body_check(&job->request, payload->body);
-}
-
-
-/* bytes come along if, and only if, they are to lie in chunks */
-
-static bool
-async_body_check(const async_body_t *body, async_str_t bytes)
-{
-    switch (body->where) {
-
-    case ASYNC_BODY_NONE:
-        return body->len == 0 && bytes.len == 0;
-
-    case ASYNC_BODY_CHUNKS:
-        return async_body_stored(body) == bytes.len
-               && body->len <= ASYNC_CHUNKED_MAX;
-
-    case ASYNC_BODY_SPOOL:
-        return bytes.len == 0;
-
-    default:
-        return false;
-    }
-}
-
-
-/* bytes of the map; what goes to the spool is accounted apart */
-
-static size_t
-async_event_need(const async_event_t *event)
-{
-    return ASYNC_EVENT_ROWS
-           + async_event_stored(event->payload.head.len)
-           + async_event_stored(event->payload.capture.len)
-           + async_event_stored(event->payload.body.len);
-}
-
-
-static uint64_t
-async_event_file(const async_body_t *body)
-{
-    return body->where == ASYNC_BODY_SPOOL ? body->len : 0;
-}
-
-
-static size_t
-async_event_stored(size_t len)
-{
-    size_t  rest;
-
-    rest = len % ASYNC_CHUNK;
-
-    return len / ASYNC_CHUNK * ASYNC_EVENT_PAGE
-           + (rest > ASYNC_EVENT_SHARED ? ASYNC_EVENT_PAGE
-                                        : async_event_shared(rest));
-}
-
-
-async_rc_t
-async_event_submit(async_work_t *work, const async_event_t *event,
-    const async_submit_t *submit)
-{
-    async_key_t         key;
-    async_job_t         job;
-    async_tally_t      *tally;
-    const async_job_t  *given;
-
-    if (submit->len == 0) {
-        return ASYNC_INVALID;
-    }
-
-    given = event->job;
-    tally = async_work_tally(work, given->queue);
-
-    if (tally == NULL) {
-        return work->fault;
-    }
-
-    if (tally->queued >= tally->max_queued) {
-        return ASYNC_QUEUE_FULL;
-    }
-
-    if (!async_quota_allows(work->store, work->spooled,
-                            submit->need + async_event_file(&given->request),
-                            ASYNC_QUOTA_SUBMIT))
-    {
-        return ASYNC_STORE_FULL;
-    }
-
-    async_key_job(&key, &given->id);
-
-    if (!async_work_add(work, &key, submit->record, submit->len)) {
-        return ASYNC_INVALID;
-    }
-
-    /* of the record, the keys below want these alone */
-
-    job.id = given->id;
-    job.state = ASYNC_STATE_QUEUED;
-    job.flags = 0;
-    job.priority = given->priority;
-    job.seq = 1;
-    job.created = given->created != 0 ? given->created : work->now;
-    job.queued = work->now;
-    job.queue = given->queue;
-
-    async_event_log(work, &job, submit->trail, submit->trail_len);
-
-    async_key_state(&key, &job);
-    async_work_put(work, &key, "", 0);
-
-    async_key_place(&key, &job, work->feed);
-    async_work_put(work, &key, "", 0);
-
-    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_REQUEST,
-                      event->payload.head);
-    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_CAPTURE,
-                      event->payload.capture);
-    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_REQUEST_BODY,
-                      event->payload.body);
-
-    async_place_count(tally, job.state, 1);
-    async_event_spooled(work, &given->request);
-
-    work->store->quota->added += submit->need;
-
-    return work->fault;
-}
-
-
-/* --- everything after --- */
 
 async_rc_t
 async_event_apply(async_work_t *work, const async_event_t *event)
@@ -319,7 +109,7 @@ async_event_check(const async_event_t *event)
     case ASYNC_EVENT_COMPLETED:
     case ASYNC_EVENT_FAILED:
         return event->error < ASYNC_JOB_ERROR_MAX
-               && async_body_check(&event->response, event->payload.body)
+               && async_event_body(&event->response, event->payload.body)
                ? ASYNC_OK : ASYNC_INVALID;
 
     default:
@@ -549,7 +339,7 @@ async_event_end(async_work_t *work, const async_event_t *event,
 }
 
 
-static size_t
+size_t
 async_event_trail(const async_event_t *event, const async_job_t *job,
     int64_t now, uint8_t *buf, size_t cap)
 {
@@ -570,7 +360,7 @@ async_event_trail(const async_event_t *event, const async_job_t *job,
 
 /* the history line of job->seq, and the word of it to those who watch */
 
-static void
+void
 async_event_log(async_work_t *work, const async_job_t *job,
     const uint8_t *trail, size_t len)
 {
@@ -601,7 +391,6 @@ async_event_payload(async_work_t *work, const async_event_t *event)
 }
 
 
-
 static void
 async_event_release(async_work_t *work, const async_job_t *before,
     const async_job_t *job)
@@ -613,7 +402,7 @@ async_event_release(async_work_t *work, const async_job_t *before,
 }
 
 
-static void
+void
 async_event_spooled(async_work_t *work, const async_body_t *body)
 {
     if (async_event_file(body) > 0) {

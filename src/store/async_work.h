@@ -94,7 +94,7 @@ void async_work_chunks(async_work_t *work, const async_id_t *id,
     async_payload_kind_t kind, async_str_t bytes);
 
 
-/* --- one event, async_event.c --- */
+/* --- a submit, async_submit.c --- */
 
 /* a new job's record and first history line, made before the door */
 typedef struct {
@@ -110,11 +110,36 @@ uint8_t *async_event_prepare(const async_event_t *event, int64_t now,
     async_submit_t *submit, uint8_t *buf);
 async_rc_t async_event_submit(async_work_t *work, const async_event_t *event,
     const async_submit_t *submit);
+
+
+/* --- every other event, async_event.c --- */
+
 /* an event of a caller: decodes the job and checks the fence */
 async_rc_t async_event_apply(async_work_t *work, const async_event_t *event);
 /* an event upon a job that was decoded: no fence, no quota */
 async_rc_t async_event_move(async_work_t *work, const async_event_t *event,
     async_job_t *job);
+/* a line of history; 0: it cannot be one */
+size_t async_event_trail(const async_event_t *event, const async_job_t *job,
+    int64_t now, uint8_t *buf, size_t cap);
+/* that of job->seq, and the word of it to those who watch */
+void async_event_log(async_work_t *work, const async_job_t *job,
+    const uint8_t *trail, size_t len);
+/* a body that is in a file now */
+void async_event_spooled(async_work_t *work, const async_body_t *body);
+
+
+/* --- async_event_size.c --- */
+
+/* bytes come along if, and only if, they are to lie in chunks */
+bool async_event_body(const async_body_t *body, async_str_t bytes);
+/* bytes of the map; what goes to the spool is accounted apart */
+size_t async_event_need(const async_event_t *event);
+/* bytes of the spool */
+uint64_t async_event_file(const async_body_t *body);
+/* bytes of the map that a value takes */
+size_t async_event_stored(size_t len);
+
 
 /* --- async_place.c --- */
 

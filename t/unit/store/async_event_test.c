@@ -62,124 +62,6 @@ one_running(fixture_t *f, uint16_t flags)
 
 
 static void
-a_submitted_job_is_queued_whatever_its_record_says(void **state)
-{
-    lines_t       found;
-    uint8_t       buf[ASYNC_JOB_MAX];
-    fixture_t    *f = *state;
-    async_job_t   job, given;
-
-    given = fixture_job(1);
-    given.state = ASYNC_STATE_COMPLETED;
-    given.seq = 99;
-    given.queued = 1;
-    given.attempt = 3;
-    given.deaths = 2;
-    given.epoch = 9;
-    given.percent = 50;
-    given.error = ASYNC_JOB_ERROR_TIMEOUT;
-    given.flags = ASYNC_JOB_REPEATABLE | ASYNC_JOB_PARKED
-                  | ASYNC_JOB_CANCEL_WANTED;
-    given.finished = 5;
-    given.expires = 5;
-    given.result_status = 200;
-    given.response.where = ASYNC_BODY_SPOOL;
-    given.response.len = 5;
-
-    f->now += 5;
-    assert_int_equal(fixture_submit(f, &given), ASYNC_OK);
-
-    job = fixture_look(f, &given.id, buf);
-    assert_int_equal(job.state, ASYNC_STATE_QUEUED);
-    assert_int_equal(job.seq, 1);
-    assert_int_equal(job.queued, f->now);
-    assert_int_equal(job.created, FIXTURE_NOW);
-    assert_int_equal(job.flags, ASYNC_JOB_REPEATABLE);
-    assert_int_equal(job.percent, ASYNC_NO_PERCENT);
-    assert_int_equal(job.attempt, 0);
-    assert_int_equal(job.deaths, 0);
-    assert_int_equal(job.epoch, 0);
-    assert_int_equal(job.error, 0);
-    assert_int_equal(job.finished, 0);
-    assert_int_equal(job.expires, 0);
-    assert_int_equal(job.result_status, 0);
-    assert_int_equal(job.response.where, ASYNC_BODY_NONE);
-    assert_int_equal(job.server, 7);
-    assert_memory_equal(job.queue.data, "default", 7);
-
-    fixture_assert_only(f, &job, ASYNC_DB_READY);
-    fixture_assert_counts(f, "default", 1, 0);
-
-    found = lines(f, &given.id);
-    assert_int_equal(found.n, 1);
-    assert_int_equal(found.seq, 1);
-    assert_int_equal(found.last.event, ASYNC_EVENT_SUBMITTED);
-    assert_int_equal(found.last.state, ASYNC_STATE_QUEUED);
-    assert_int_equal(found.last.at, f->now);
-    assert_string_equal(found.by, "client");
-}
-
-
-static void
-a_submit_that_cannot_be_is_refused_before_a_write(void **state)
-{
-    char           name[ASYNC_QUEUE_MAX + 1];
-    unsigned       i;
-    fixture_t     *f = *state;
-    async_job_t    jobs[8];
-    async_event_t  events[8];
-
-    memset(name, 'q', sizeof(name));
-
-    for (i = 0; i < 8; i++) {
-        jobs[i] = fixture_job(i);
-        events[i] = fixture_submitted(&jobs[i]);
-    }
-
-    jobs[0].queue.len = 0;
-    jobs[1].queue = (async_str_t) { name, sizeof(name) };
-    jobs[2].priority = 10;
-    jobs[3].request.len = 3;
-    jobs[4].request.where = ASYNC_BODY_NONE;
-    jobs[5].request.where = ASYNC_BODY_SPOOL;
-    events[6].payload.head.len = 0;
-    events[7].job = NULL;
-
-    assert_int_equal(fixture_apply(f, events, 8), ASYNC_OK);
-
-    for (i = 0; i < 8; i++) {
-        assert_int_equal(events[i].rc, ASYNC_INVALID);
-    }
-
-    assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 0);
-    assert_int_equal(fixture_entries(f, ASYNC_DB_PAYLOAD), 0);
-    fixture_assert_counts(f, "default", 0, 0);
-}
-
-
-static void
-an_id_that_is_taken_stays_what_it_was(void **state)
-{
-    uint8_t       buf[ASYNC_JOB_MAX];
-    fixture_t    *f = *state;
-    async_job_t   job;
-
-    fixture_submit_all(f, 1, 1);
-
-    job = fixture_job(1);
-    job.priority = 9;
-
-    assert_int_equal(fixture_submit(f, &job), ASYNC_INVALID);
-
-    job = fixture_look(f, &job.id, buf);
-    assert_int_equal(job.priority, ASYNC_PRIORITY);
-    fixture_assert_only(f, &job, ASYNC_DB_READY);
-    fixture_assert_counts(f, "default", 1, 0);
-    assert_int_equal(fixture_entries(f, ASYNC_DB_FEED), 1);
-}
-
-
-static void
 a_claimed_job_is_processing_and_counted(void **state)
 {
     lines_t             found;
@@ -660,9 +542,6 @@ main(void)
     cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
     const struct CMUnitTest  tests[] = {
-        sound(a_submitted_job_is_queued_whatever_its_record_says),
-        sound(a_submit_that_cannot_be_is_refused_before_a_write),
-        sound(an_id_that_is_taken_stays_what_it_was),
         sound(a_claimed_job_is_processing_and_counted),
         sound(a_completed_job_has_its_result_and_a_time_to_live),
         sound(how_long_is_kept_what_is_the_jobs_policy),
