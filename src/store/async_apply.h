@@ -51,9 +51,9 @@ typedef struct {
  * An event.  Which fields count depends on type:
  *
  *   SUBMITTED         job (whole record but state, seq, queued), payload,
- *                     idempotency, coalesce; due: not before.  With
- *                     ASYNC_EXISTS id is that of the job that was accepted
- *                     before
+ *                     idempotency, coalesce; due: not before, and after
+ *                     now it is SCHEDULED until then.  With ASYNC_EXISTS id
+ *                     is that of the job that was accepted before
  *   STARTED           never given: made by a claim
  *   RELEASED          id, epoch, attempt, due (parked until then; 0 = ready)
  *   INTERRUPTED       id, epoch, attempt: back to the queue, death + 1, and

@@ -13,7 +13,7 @@ static async_rc_t async_event_check(const async_event_t *event);
 static async_rc_t async_event_fence(async_work_t *work,
     const async_event_t *event, const async_job_t *job);
 static void async_event_change(async_work_t *work, const async_event_t *event,
-    async_job_t *job);
+    async_job_t *job, uint8_t before);
 static void async_event_clear(async_job_t *job);
 static void async_event_end(async_work_t *work, const async_event_t *event,
     async_job_t *job);
@@ -193,10 +193,10 @@ async_event_move(async_work_t *work, const async_event_t *event,
     job->state = (uint8_t) state;
     job->seq += quiet ? 0 : 1;
 
-    async_event_change(work, event, job);
+    async_event_change(work, event, job, before.state);
 
     len = async_job_encode(job, buf, sizeof(buf));
-    trail_len = async_event_trail(event, job, work->now, trail,
+    trail_len = async_event_trail(event, event->type, job, work->now, trail,
                                   sizeof(trail));
 
     if (len == 0 || trail_len == 0) {
@@ -233,9 +233,14 @@ async_event_quiet(const async_event_t *event, const async_job_t *before)
 }
 
 
+/*
+ * before is the state that was left.  Who was delayed waits for his turn since
+ * he was due, whoever looked at it late: his start deadline runs from there.
+ */
+
 static void
 async_event_change(async_work_t *work, const async_event_t *event,
-    async_job_t *job)
+    async_job_t *job, uint8_t before)
 {
     switch (event->type) {
 
@@ -276,7 +281,8 @@ async_event_change(async_work_t *work, const async_event_t *event,
             job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
 
         } else {
-            job->queued = work->now;
+            job->queued = before == ASYNC_STATE_SCHEDULED ? job->due
+                                                          : work->now;
             async_event_clear(job);
         }
 
@@ -340,12 +346,12 @@ async_event_end(async_work_t *work, const async_event_t *event,
 
 
 size_t
-async_event_trail(const async_event_t *event, const async_job_t *job,
-    int64_t now, uint8_t *buf, size_t cap)
+async_event_trail(const async_event_t *event, async_event_type_t type,
+    const async_job_t *job, int64_t now, uint8_t *buf, size_t cap)
 {
     async_trail_t  trail;
 
-    trail.event = (uint8_t) event->type;
+    trail.event = (uint8_t) type;
     trail.state = job->state;
     trail.error = event->error;
     trail.status = event->status;

@@ -222,7 +222,7 @@ async_fill_line(async_trail_t *line, const async_job_t *job, bool last)
 {
     static const uint8_t  events[ASYNC_STATE_MAX] = {
         [ASYNC_STATE_QUEUED] = ASYNC_EVENT_SUBMITTED,
-        [ASYNC_STATE_SCHEDULED] = ASYNC_EVENT_SUBMITTED,
+        [ASYNC_STATE_SCHEDULED] = ASYNC_EVENT_DELAYED,
         [ASYNC_STATE_PROCESSING] = ASYNC_EVENT_STARTED,
         [ASYNC_STATE_RETRYING] = ASYNC_EVENT_ATTEMPT_FAILED,
         [ASYNC_STATE_COMPLETED] = ASYNC_EVENT_COMPLETED,

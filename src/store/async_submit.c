@@ -7,6 +7,8 @@
 #include "async_work.h"
 
 
+static async_event_type_t async_submit_type(const async_event_t *event,
+    int64_t now);
 static bool async_submit_check(const async_job_t *job,
     const async_payload_t *payload);
 
@@ -15,7 +17,8 @@ uint8_t *
 async_event_prepare(const async_event_t *event, int64_t now,
     async_submit_t *submit, uint8_t *buf)
 {
-    async_job_t  job;
+    async_job_t         job;
+    async_event_type_t  type;
 
     submit->len = 0;
 
@@ -27,8 +30,9 @@ async_event_prepare(const async_event_t *event, int64_t now,
 
     job = *event->job;
 
-    job.state = (uint8_t) async_state_next(ASYNC_STATE_NONE,
-                                           ASYNC_EVENT_SUBMITTED);
+    type = async_submit_type(event, now);
+
+    job.state = (uint8_t) async_state_next(ASYNC_STATE_NONE, type);
     job.percent = ASYNC_NO_PERCENT;
     job.error = ASYNC_JOB_ERROR_NONE;
     job.flags &= ASYNC_JOB_REPEATABLE;
@@ -39,17 +43,19 @@ async_event_prepare(const async_event_t *event, int64_t now,
     job.seq = 1;
     job.created = job.created != 0 ? job.created : now;
     job.queued = now;
+    job.due = type == ASYNC_EVENT_DELAYED ? event->due : 0;
     job.started = 0;
     job.finished = 0;
     job.expires = 0;
     memset(&job.response, 0, sizeof(async_body_t));
 
+    submit->state = job.state;
     submit->record = buf;
     submit->len = async_job_encode(&job, buf, ASYNC_JOB_MAX);
 
     submit->trail = buf + submit->len;
-    submit->trail_len = async_event_trail(event, &job, now, submit->trail,
-                                          ASYNC_TRAIL_MAX);
+    submit->trail_len = async_event_trail(event, type, &job, now,
+                                          submit->trail, ASYNC_TRAIL_MAX);
 
     submit->need = async_event_stored(submit->len + submit->trail_len)
                    + async_event_need(event);
@@ -59,6 +65,15 @@ async_event_prepare(const async_event_t *event, int64_t now,
     }
 
     return submit->trail + submit->trail_len;
+}
+
+
+/* a time that has passed when the batch is made is none */
+
+static async_event_type_t
+async_submit_type(const async_event_t *event, int64_t now)
+{
+    return event->due > now ? ASYNC_EVENT_DELAYED : ASYNC_EVENT_SUBMITTED;
 }
 
 
@@ -113,8 +128,9 @@ async_event_submit(async_work_t *work, const async_event_t *event,
     /* of the record, the keys below want these alone */
 
     job.id = given->id;
-    job.state = ASYNC_STATE_QUEUED;
+    job.state = submit->state;
     job.flags = 0;
+    job.due = event->due;
     job.priority = given->priority;
     job.seq = 1;
     job.created = given->created != 0 ? given->created : work->now;

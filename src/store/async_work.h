@@ -100,6 +100,7 @@ void async_work_chunks(async_work_t *work, const async_id_t *id,
 typedef struct {
     uint8_t  *record;
     size_t    len;                   /* 0: the event is invalid */
+    uint8_t   state;                 /* in which the job begins */
     uint8_t  *trail;
     size_t    trail_len;
     size_t    need;                  /* bytes of the map */
@@ -119,9 +120,9 @@ async_rc_t async_event_apply(async_work_t *work, const async_event_t *event);
 /* an event upon a job that was decoded: no fence, no quota */
 async_rc_t async_event_move(async_work_t *work, const async_event_t *event,
     async_job_t *job);
-/* a line of history; 0: it cannot be one */
-size_t async_event_trail(const async_event_t *event, const async_job_t *job,
-    int64_t now, uint8_t *buf, size_t cap);
+/* a line of history of an event, as what it was taken; 0: it cannot be one */
+size_t async_event_trail(const async_event_t *event, async_event_type_t type,
+    const async_job_t *job, int64_t now, uint8_t *buf, size_t cap);
 /* that of job->seq, and the word of it to those who watch */
 void async_event_log(async_work_t *work, const async_job_t *job,
     const uint8_t *trail, size_t len);

@@ -57,9 +57,10 @@ pick(model_t *m, unsigned n)
 /* --- the model's own rules, written apart from the store's --- */
 
 static inline void
-model_submitted(model_t *m, const async_job_t *job)
+model_submitted(model_t *m, const async_event_t *event)
 {
-    model_job_t  *mj;
+    model_job_t        *mj;
+    const async_job_t  *job = event->job;
 
     mj = &m->jobs[async_get_be32(job->id.bytes + 12)];
 
@@ -67,7 +68,14 @@ model_submitted(model_t *m, const async_job_t *job)
     mj->job = *job;
     mj->job.state = ASYNC_STATE_QUEUED;
     mj->job.queued = m->f->now;
+    mj->job.due = 0;
     mj->job.seq = 1;
+
+    if (event->due > m->f->now) {
+        mj->job.state = ASYNC_STATE_SCHEDULED;
+        mj->job.due = event->due;
+    }
+
     mj->number = ++m->feed;
 }
 
@@ -151,6 +159,7 @@ model_count(model_t *m, unsigned queue, bool running)
 
             n += running ? state == ASYNC_STATE_PROCESSING
                          : state == ASYNC_STATE_QUEUED
+                           || state == ASYNC_STATE_SCHEDULED
                            || state == ASYNC_STATE_RETRYING;
         }
     }

@@ -91,6 +91,7 @@ events_step(model_t *m)
         if (pick(m, 2)) {
             jobs[i] = random_job(m, at);
             events[i] = fixture_submitted(&jobs[i]);
+            events[i].due = pick(m, 3) ? 0 : m->f->now + pick(m, 50);
 
         } else {
             events[i] = random_settling(m, at);
@@ -125,7 +126,7 @@ events_step(model_t *m)
         m->applied++;
 
         if (events[i].type == ASYNC_EVENT_SUBMITTED) {
-            model_submitted(m, &jobs[i]);
+            model_submitted(m, &events[i]);
 
         } else {
             model_settled(m, &events[i]);
@@ -149,7 +150,9 @@ claim_woken(model_t *m)
         for (i = 0; i < JOBS; i++) {
             job = &m->jobs[i].job;
 
-            if (m->jobs[i].there && job->state == ASYNC_STATE_RETRYING
+            if (m->jobs[i].there
+                && (job->state == ASYNC_STATE_RETRYING
+                    || job->state == ASYNC_STATE_SCHEDULED)
                 && job->due <= m->f->now
                 && (first == NULL || job->due < first->job.due
                     || (job->due == first->job.due
@@ -164,8 +167,9 @@ claim_woken(model_t *m)
             return;
         }
 
+        first->job.queued = first->job.state == ASYNC_STATE_SCHEDULED
+                            ? first->job.due : m->f->now;
         first->job.state = ASYNC_STATE_QUEUED;
-        first->job.queued = m->f->now;
         first->job.error = ASYNC_JOB_ERROR_NONE;
         first->job.due = 0;
         first->job.seq++;

@@ -1,5 +1,6 @@
 /*
- * How a job begins: its record, its rows, its first line of history.
+ * How a job begins: its record, its rows, its first line of history; and how
+ * long one waits that was delayed.
  */
 
 #include "async_fixture.h"
@@ -159,6 +160,185 @@ an_id_that_is_taken_stays_what_it_was(void **state)
 }
 
 
+/* --- not before a time --- */
+
+static async_rc_t
+submit_due(fixture_t *f, unsigned n, int64_t due)
+{
+    async_job_t    job;
+    async_event_t  event;
+
+    job = fixture_job(n);
+    event = fixture_submitted(&job);
+    event.due = due;
+
+    return fixture_event(f, &event);
+}
+
+
+static void
+a_delayed_job_is_scheduled_until_it_is_due(void **state)
+{
+    lines_t       found;
+    uint8_t       buf[ASYNC_JOB_MAX];
+    fixture_t    *f = *state;
+    async_id_t    id;
+    async_job_t   job;
+
+    fixture_take_over(f);
+    id = fixture_id(1);
+
+    assert_int_equal(submit_due(f, 1, f->now + 5000), ASYNC_OK);
+
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.state, ASYNC_STATE_SCHEDULED);
+    assert_int_equal(job.due, f->now + 5000);
+    fixture_assert_only(f, &job, ASYNC_DB_TIMERS);
+    fixture_assert_counts(f, "default", 1, 0);
+
+    found = lines(f, &id);
+    assert_int_equal(found.last.event, ASYNC_EVENT_DELAYED);
+    assert_int_equal(found.last.state, ASYNC_STATE_SCHEDULED);
+
+    f->now += 4999;
+    assert_int_equal(fixture_claim(f, 1), 0);
+    assert_int_equal(f->next_due, f->now + 1);
+
+    /* the worker looks late: he has waited since he was due */
+
+    f->now += 700;
+    assert_int_equal(fixture_claim(f, 0), 0);
+
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.state, ASYNC_STATE_QUEUED);
+    assert_int_equal(job.queued, f->now - 699);
+    assert_int_equal(job.due, 0);
+    fixture_assert_only(f, &job, ASYNC_DB_READY);
+
+    assert_int_equal(fixture_claim(f, 1), 1);
+    assert_int_equal(f->claims[0].job.attempt, 1);
+
+    found = lines(f, &id);
+    assert_int_equal(found.n, 3);
+    assert_int_equal(found.last.state, ASYNC_STATE_PROCESSING);
+}
+
+
+static void
+a_time_that_has_passed_delays_nobody(void **state)
+{
+    uint8_t       buf[ASYNC_JOB_MAX];
+    fixture_t    *f = *state;
+    async_id_t    id;
+    async_job_t   job;
+
+    assert_int_equal(submit_due(f, 1, f->now), ASYNC_OK);
+
+    id = fixture_id(1);
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.state, ASYNC_STATE_QUEUED);
+    assert_int_equal(job.due, 0);
+    fixture_assert_only(f, &job, ASYNC_DB_READY);
+}
+
+
+static void
+a_delayed_job_goes_by_its_time_and_its_priority(void **state)
+{
+    fixture_t     *f = *state;
+    async_id_t     ids[3];
+    async_job_t    job;
+    async_event_t  event;
+    unsigned       i;
+
+    fixture_take_over(f);
+
+    /* due before the second was submitted, and with a higher priority */
+
+    job = fixture_job(1);
+    event = fixture_submitted(&job);
+    event.due = f->now + 10;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    f->now += 20;
+    fixture_submit_all(f, 2, 1);
+
+    job = fixture_job(3);
+    job.priority = 9;
+    event = fixture_submitted(&job);
+    event.due = f->now + 10;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    f->now += 20;
+    assert_int_equal(fixture_claim(f, 3), 3);
+
+    for (i = 0; i < 3; i++) {
+        ids[i] = fixture_id((unsigned []) { 3, 1, 2 }[i]);
+        assert_memory_equal(&f->claims[i].job.id, &ids[i],
+                            sizeof(async_id_t));
+    }
+}
+
+
+static void
+the_start_deadline_runs_from_when_a_job_was_due(void **state)
+{
+    uint8_t         buf[ASYNC_JOB_MAX];
+    fixture_t      *f = *state;
+    async_id_t      ids[2];
+    async_job_t     job;
+    async_policy_t  policy;
+
+    async_policy_defaults(&policy);
+    fixture_take_over(f);
+
+    assert_int_equal(submit_due(f, 1, f->now + 1000), ASYNC_OK);
+    assert_int_equal(submit_due(f, 2, f->now + 1001), ASYNC_OK);
+
+    /* nobody looked for as long as that, and both are woken at once */
+
+    f->now += 1001 + (int64_t) policy.start_timeout;
+    assert_int_equal(fixture_claim(f, 2), 1);
+
+    ids[0] = fixture_id(1);
+    ids[1] = fixture_id(2);
+
+    job = fixture_look(f, &ids[0], buf);
+    assert_int_equal(job.state, ASYNC_STATE_FAILED);
+    assert_int_equal(job.error, ASYNC_JOB_ERROR_START_TIMEOUT);
+
+    assert_memory_equal(&f->claims[0].job.id, &ids[1], sizeof(async_id_t));
+}
+
+
+static void
+a_time_that_was_asked_for_stands_when_the_clock_is_set_back(void **state)
+{
+    uint8_t       buf[ASYNC_JOB_MAX];
+    unsigned      moved;
+    fixture_t    *f = *state;
+    async_id_t    id;
+    async_job_t   job;
+
+    fixture_take_over(f);
+    assert_int_equal(submit_due(f, 1, f->now + 5000), ASYNC_OK);
+
+    f->now -= 3600000;
+    assert_int_equal(async_store_rewind(f->store, f->epoch, f->now, -3600000,
+                                        &moved, &f->err), ASYNC_OK);
+    assert_int_equal(moved, 0);
+
+    assert_int_equal(async_store_rewind(f->store, f->epoch, f->now,
+                                        ASYNC_REWIND_UNKNOWN, &moved,
+                                        &f->err), ASYNC_OK);
+    assert_int_equal(moved, 0);
+
+    id = fixture_id(1);
+    job = fixture_look(f, &id, buf);
+    assert_int_equal(job.due, FIXTURE_NOW + 5000);
+}
+
+
 int
 main(void)
 {
@@ -169,7 +349,12 @@ main(void)
     const struct CMUnitTest  tests[] = {
         sound(a_submitted_job_is_queued_whatever_its_record_says),
         sound(a_submit_that_cannot_be_is_refused_before_a_write),
-        sound(an_id_that_is_taken_stays_what_it_was)
+        sound(an_id_that_is_taken_stays_what_it_was),
+        sound(a_delayed_job_is_scheduled_until_it_is_due),
+        sound(a_time_that_has_passed_delays_nobody),
+        sound(a_delayed_job_goes_by_its_time_and_its_priority),
+        sound(the_start_deadline_runs_from_when_a_job_was_due),
+        sound(a_time_that_was_asked_for_stands_when_the_clock_is_set_back)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
