@@ -1,6 +1,7 @@
 /*
- * JSON of a job (contract, section 4), written by hand: the status of a job
- * is served as fast as a static string, which no tree of nodes can be.
+ * JSON of a job and of its history (contract, section 4), written by hand:
+ * the status of a job is served as fast as a static string, which no tree of
+ * nodes can be.
  */
 
 #ifndef ASYNC_JSON_H
@@ -9,7 +10,11 @@
 #include <stddef.h>
 
 #include "async_job.h"
+#include "async_trail.h"
 
+
+/* enough for a line of history of ASYNC_TRAIL_MAX bytes */
+#define ASYNC_JSON_TRAIL_MAX  8192
 
 /* enough for any job whose strings are within ASYNC_JOB_MAX, escaped */
 #define ASYNC_JSON_JOB_MAX  24576
@@ -19,6 +24,10 @@
  * document has (no NUL), or 0 if cap was too small.
  */
 size_t async_json_job(char *out, size_t cap, const async_job_t *job);
+
+/* the same for a line of a job's history (contract, section 4) */
+size_t async_json_trail(char *out, size_t cap, uint64_t seq,
+    const async_trail_t *t);
 
 /*
  * RFC 8259 string with quotes: escapes control characters, quote, backslash

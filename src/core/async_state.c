@@ -103,3 +103,20 @@ async_event_name(async_event_type_t event)
 
     return async_event_names[event];
 }
+
+
+const char *
+async_event_told(async_event_type_t event, async_state_t state)
+{
+    switch (event) {
+
+    case ASYNC_EVENT_PROGRESSED:
+        return "progress";
+
+    case ASYNC_EVENT_CANCEL_REQUESTED:
+        return "cancel-requested";
+
+    default:
+        return async_state_name(state);
+    }
+}

@@ -59,6 +59,11 @@ async_state_t async_state_next(async_state_t state, async_event_type_t event);
 bool async_state_final(async_state_t state);
 const char *async_state_name(async_state_t state);          /* "" if unknown */
 const char *async_event_name(async_event_type_t event);
+/*
+ * What a client is told of it: the state that came of it, but for what leaves
+ * the state as it was.
+ */
+const char *async_event_told(async_event_type_t event, async_state_t state);
 
 
 #endif /* ASYNC_STATE_H */

@@ -1,0 +1,234 @@
+/*
+ * The parts that documents are made of.
+ */
+
+#include <string.h>
+
+#include "async_json.h"
+#include "async_json_out.h"
+#include "async_time.h"
+
+
+static char *async_json_escape(char *p, const char *limit, async_str_t s);
+static char *async_json_ascii(char *p, const char *limit, uint8_t c);
+static size_t async_json_utf8(const uint8_t *p, const uint8_t *end,
+    bool *valid);
+
+
+char *
+async_json_text(char *p, const char *limit, const char *name, async_str_t s)
+{
+    if (p == NULL || s.len == 0) {
+        return p;
+    }
+
+    p = async_json_raw(p, limit, name, strlen(name));
+
+    return (p != NULL) ? async_json_string(p, limit, s) : NULL;
+}
+
+
+char *
+async_json_number(char *p, const char *limit, const char *name, uint64_t v)
+{
+    char  digits[20], *d;
+
+    d = digits + sizeof(digits);
+
+    do {
+        *--d = (char) ('0' + v % 10);
+        v /= 10;
+    } while (v != 0);
+
+    p = async_json_raw(p, limit, name, strlen(name));
+
+    return async_json_raw(p, limit, d, (size_t) (digits + sizeof(digits) - d));
+}
+
+
+char *
+async_json_time(char *p, const char *limit, const char *name, int64_t ms)
+{
+    char  text[ASYNC_TIME_TEXT + 1];
+
+    if (ms == 0) {
+        return p;
+    }
+
+    *async_time_format(text, ms) = '"';
+
+    p = async_json_raw(p, limit, name, strlen(name));
+
+    return async_json_raw(p, limit, text, sizeof(text));
+}
+
+
+char *
+async_json_url(char *p, const char *limit, const char *name,
+    const async_job_t *job, const char *suffix)
+{
+    char  id[ASYNC_ID_TEXT];
+
+    (void) async_id_format(id, &job->id);
+
+    p = async_json_raw(p, limit, name, strlen(name));
+    p = async_json_escape(p, limit, job->status_prefix);
+    p = async_json_raw(p, limit, id, ASYNC_ID_TEXT);
+    p = async_json_raw(p, limit, suffix, strlen(suffix));
+
+    return async_json_literal(p, limit, "\"");
+}
+
+
+char *
+async_json_raw(char *p, const char *limit, const char *data, size_t len)
+{
+    if (p == NULL || len > (size_t) (limit - p)) {
+        return NULL;
+    }
+
+    memcpy(p, data, len);
+
+    return p + len;
+}
+
+
+char *
+async_json_string(char *out, const char *limit, async_str_t s)
+{
+    out = async_json_literal(out, limit, "\"");
+    out = async_json_escape(out, limit, s);
+
+    return async_json_literal(out, limit, "\"");
+}
+
+
+static char *
+async_json_escape(char *p, const char *limit, async_str_t s)
+{
+    bool            valid;
+    size_t          n;
+    const uint8_t  *c, *end;
+
+    if (s.len == 0) {
+        return p;
+    }
+
+    c = (const uint8_t *) s.data;
+    end = c + s.len;
+
+    for ( /* void */ ; c < end && p != NULL; c += n) {
+
+        if (*c < 0x80) {
+            p = async_json_ascii(p, limit, *c);
+            n = 1;
+            continue;
+        }
+
+        n = async_json_utf8(c, end, &valid);
+
+        p = valid ? async_json_raw(p, limit, (const char *) c, n)
+                  : async_json_literal(p, limit, "\xef\xbf\xbd");
+    }
+
+    return p;
+}
+
+
+static char *
+async_json_ascii(char *p, const char *limit, uint8_t c)
+{
+    char               escaped[6] = "\\u00";
+    static const char  hex[] = "0123456789abcdef";
+
+    if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+
+        if (p == limit) {
+            return NULL;
+        }
+
+        *p++ = (char) c;
+
+        return p;
+    }
+
+    switch (c) {
+
+    case '"':
+        return async_json_literal(p, limit, "\\\"");
+
+    case '\\':
+        return async_json_literal(p, limit, "\\\\");
+
+    case '\n':
+        return async_json_literal(p, limit, "\\n");
+
+    case '\r':
+        return async_json_literal(p, limit, "\\r");
+
+    case '\t':
+        return async_json_literal(p, limit, "\\t");
+
+    default:
+        escaped[4] = hex[c >> 4];
+        escaped[5] = hex[c & 0x0f];
+
+        return async_json_raw(p, limit, escaped, sizeof(escaped));
+    }
+}
+
+
+/*
+ * The length of the sequence that starts at p; of one that is not valid, the
+ * length of its longest valid start (at least 1), which is what one U+FFFD
+ * stands for (Unicode 15, section 3.9, table 3-7 and "U+FFFD Substitution").
+ */
+
+static size_t
+async_json_utf8(const uint8_t *p, const uint8_t *end, bool *valid)
+{
+    size_t   n, len;
+    uint8_t  low, high;
+
+    low = 0x80;
+    high = 0xbf;
+
+    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
+        len = 2;
+
+    } else if ((p[0] & 0xf0) == 0xe0) {
+        len = 3;
+
+        /* neither overlong nor a surrogate */
+
+        low = (p[0] == 0xe0) ? 0xa0 : low;
+        high = (p[0] == 0xed) ? 0x9f : high;
+
+    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+        len = 4;
+
+        /* neither overlong nor above U+10FFFF */
+
+        low = (p[0] == 0xf0) ? 0x90 : low;
+        high = (p[0] == 0xf4) ? 0x8f : high;
+
+    } else {
+        *valid = false;
+        return 1;
+    }
+
+    for (n = 1; n < len; n++) {
+
+        if (p + n == end || p[n] < low || p[n] > high) {
+            *valid = false;
+            return n;
+        }
+
+        low = 0x80;
+        high = 0xbf;
+    }
+
+    *valid = true;
+
+    return len;
+}
