@@ -317,6 +317,10 @@ ngx_int_t ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job);
 ngx_int_t ngx_http_async_damaged(ngx_http_request_t *r, const async_id_t *id,
     const char *what);
 
+/* ngx_http_async_history.c */
+ngx_int_t ngx_http_async_history(ngx_http_request_t *r,
+    const async_id_t *id);
+
 /* ngx_http_async_spooled.c: results that lie in the spool */
 ngx_int_t ngx_http_async_spooled(ngx_http_request_t *r, async_job_t *job);
 /* NGX_AGAIN: the header waits until the file was verified */
@@ -328,9 +332,18 @@ ngx_int_t ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_async_reply_problem(ngx_http_request_t *r,
     async_problem_t problem, const char *detail, const async_id_t *id,
     ngx_uint_t unknown);
+/* data lives as long as r->pool */
+ngx_int_t ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, u_char *data, size_t len);
 ngx_table_elt_t *ngx_http_async_add_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
 ngx_int_t ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds);
+/*
+ * For a write event handler that sends in pieces, each in the same buf.
+ * NGX_OK: the client has taken it, the next may go; NGX_AGAIN: called again
+ * later; NGX_ERROR: the request was finalized.
+ */
+ngx_int_t ngx_http_async_taken(ngx_http_request_t *r, ngx_buf_t *b);
 
 /* ngx_http_async_variables.c */
 ngx_int_t ngx_http_async_add_variables(ngx_conf_t *cf);

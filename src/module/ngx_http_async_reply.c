@@ -10,10 +10,6 @@
 #include "async_json.h"
 
 
-static ngx_int_t ngx_http_async_reply(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *type, u_char *data, size_t len);
-
-
 ngx_table_elt_t *
 ngx_http_async_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value)
@@ -119,7 +115,7 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len)
 {
@@ -163,4 +159,55 @@ ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+/* as ngx_http_writer() */
+
+ngx_int_t
+ngx_http_async_taken(ngx_http_request_t *r, ngx_buf_t *b)
+{
+    ngx_event_t               *wev;
+    ngx_connection_t          *c;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    c = r->connection;
+    wev = c->write;
+
+    clcf = ngx_http_get_module_loc_conf(r->main, ngx_http_core_module);
+
+    if (wev->timedout) {
+        ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
+                      "client timed out");
+        c->timedout = 1;
+
+        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        return NGX_ERROR;
+    }
+
+    if (!wev->delayed && ngx_http_output_filter(r, NULL) == NGX_ERROR) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return NGX_ERROR;
+    }
+
+    if (wev->delayed || r->buffered || r->postponed
+        || (r == r->main && c->buffered) || ngx_buf_size(b) != 0)
+    {
+        if (!wev->delayed) {
+            ngx_add_timer(wev, clcf->send_timeout);
+        }
+
+        if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_ERROR);
+            return NGX_ERROR;
+        }
+
+        return NGX_AGAIN;
+    }
+
+    if (wev->timer_set) {
+        ngx_del_timer(wev);
+    }
+
+    return NGX_OK;
 }

@@ -560,59 +560,18 @@ ngx_http_async_send_segment(ngx_http_request_t *r,
 }
 
 
-/* the next segment when the client has taken this one; as ngx_http_writer() */
+/* the next segment when the client has taken this one */
 
 static void
 ngx_http_async_spooled_writer(ngx_http_request_t *r)
 {
-    ngx_event_t               *wev;
-    ngx_connection_t          *c;
-    ngx_http_core_loc_conf_t  *clcf;
     ngx_http_async_spooled_t  *s;
 
-    c = r->connection;
-    wev = c->write;
     s = ngx_http_get_module_ctx(r, ngx_http_async_module);
 
-    if (s == NULL || s->busy) {
-        return;
+    if (s && !s->busy && ngx_http_async_taken(r, &s->buf) == NGX_OK) {
+        ngx_http_async_next_segment(r, s);
     }
-
-    clcf = ngx_http_get_module_loc_conf(r->main, ngx_http_core_module);
-
-    if (wev->timedout) {
-        ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
-                      "client timed out");
-        c->timedout = 1;
-
-        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
-        return;
-    }
-
-    if (!wev->delayed && ngx_http_output_filter(r, NULL) == NGX_ERROR) {
-        ngx_http_finalize_request(r, NGX_ERROR);
-        return;
-    }
-
-    if (wev->delayed || r->buffered || r->postponed
-        || (r == r->main && c->buffered) || ngx_buf_size((&s->buf)) != 0)
-    {
-        if (!wev->delayed) {
-            ngx_add_timer(wev, clcf->send_timeout);
-        }
-
-        if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
-            ngx_http_finalize_request(r, NGX_ERROR);
-        }
-
-        return;
-    }
-
-    if (wev->timer_set) {
-        ngx_del_timer(wev);
-    }
-
-    ngx_http_async_next_segment(r, s);
 }
 
 

@@ -10,6 +10,7 @@
 typedef enum {
     NGX_HTTP_ASYNC_DOCUMENT = 0,
     NGX_HTTP_ASYNC_RESULT,
+    NGX_HTTP_ASYNC_HISTORY,
     NGX_HTTP_ASYNC_NOTHING
 } ngx_http_async_resource_e;
 
@@ -176,6 +177,10 @@ ngx_http_async_status(ngx_http_request_t *r)
                                         ngx_http_async_job_retry_after(&job));
     }
 
+    if (resource == NGX_HTTP_ASYNC_HISTORY) {
+        return ngx_http_async_history(r, &job.id);
+    }
+
     return ngx_http_async_document(r, &job);
 }
 
@@ -212,6 +217,12 @@ ngx_http_async_resource(ngx_http_request_t *r, async_id_t *id)
         && ngx_memcmp(p, "/result", sizeof("/result") - 1) == 0)
     {
         return NGX_HTTP_ASYNC_RESULT;
+    }
+
+    if (len == sizeof("/history") - 1
+        && ngx_memcmp(p, "/history", sizeof("/history") - 1) == 0)
+    {
+        return NGX_HTTP_ASYNC_HISTORY;
     }
 
     return NGX_HTTP_ASYNC_NOTHING;
