@@ -718,7 +718,7 @@ sub done {
     ok($self->stop_nginx,  "$name: nginx ends when told");
     ok($self->stop_worker, "$name: the worker ends when told");
     $self->stop_all;
-    is_deeply([bad_log_lines("$self->{root}/error.log")], [],
+    is_deeply([bad_log_lines($self->{log} || "$self->{root}/error.log")], [],
               "$name: nothing worse than an error in nginx's log");
     return;
 }
