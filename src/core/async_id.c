@@ -121,13 +121,20 @@ async_id_parse(async_id_t *id, const char *text, size_t len)
         text += 2;
     }
 
-    if (parsed.bytes[6] >> 4 != 7 || parsed.bytes[8] >> 6 != 2) {
+    if (!async_id_valid(parsed.bytes)) {
         return false;
     }
 
     *id = parsed;
 
     return true;
+}
+
+
+bool
+async_id_valid(const uint8_t bytes[16])
+{
+    return bytes[6] >> 4 == 7 && bytes[8] >> 6 == 2;
 }
 
 

@@ -26,6 +26,7 @@ void async_id_make(async_id_t *id, int64_t now_ms,
 char *async_id_format(char *out, const async_id_t *id);
 /* false unless text is exactly a version 7 UUID (either case) */
 bool async_id_parse(async_id_t *id, const char *text, size_t len);
+bool async_id_valid(const uint8_t bytes[16]);    /* has version and variant */
 int64_t async_id_time(const async_id_t *id);     /* unix ms */
 
 
