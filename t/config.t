@@ -180,7 +180,7 @@ is(wait_job(submit('/a'))->{queue}, 'default', 'a job is run there');
 --- config
     location /a     { async yes; return 200; }
     location /jobs/ { async_status; }
---- refused: invalid value "yes" in "async": write "async on", "async on queue=name" or "async off"
+--- refused: invalid value "yes" in "async": write "async on", "async prefer" (both with or without queue=name) or "async off"
 
 
 

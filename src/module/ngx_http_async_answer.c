@@ -67,7 +67,8 @@ ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op)
     r->headers_out.location = ngx_http_async_add_header(r, "Location", &value);
 
     if (r->headers_out.location == NULL
-        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL)
+        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL
+        || ngx_http_async_set_applied(r) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

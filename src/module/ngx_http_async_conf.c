@@ -27,13 +27,6 @@ static ngx_int_t ngx_http_async_location_key(ngx_conf_t *cf, uint64_t parent,
 
 static ngx_str_t  ngx_http_async_default_queue = ngx_string("default");
 
-static ngx_str_t  ngx_http_async_default_methods[] = {
-    ngx_string("POST"),
-    ngx_string("PUT"),
-    ngx_string("PATCH"),
-    ngx_string("DELETE")
-};
-
 
 void *
 ngx_http_async_create_main_conf(ngx_conf_t *cf)
@@ -209,17 +202,6 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->retention, prev->retention, NULL);
     ngx_conf_merge_ptr_value(conf->status_uri, prev->status_uri, NULL);
 
-    if (conf->methods == NULL) {
-        conf->methods = ngx_palloc(cf->pool, sizeof(ngx_array_t));
-        if (conf->methods == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        conf->methods->elts = ngx_http_async_default_methods;
-        conf->methods->nelts = sizeof(ngx_http_async_default_methods)
-                               / sizeof(ngx_str_t);
-    }
-
     if (conf->queue.len == 0) {
         conf->queue = ngx_http_async_default_queue;
     }
@@ -260,11 +242,12 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
 
     if (conf->status_uri == NULL && ascf->statuses.nelts != 1) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"async on\" in location \"%V\" of server \"%V\" "
+                      "\"async %s\" in location \"%V\" of server \"%V\" "
                       "cannot tell where its jobs live, since that server has "
                       "%ui \"async_status\" locations: write one \"location "
                       "/jobs/ { async_status; }\" there, or say which with "
                       "\"async_status_uri /jobs/\"",
+                      conf->mode == NGX_HTTP_ASYNC_PREFER ? "prefer" : "on",
                       &clcf->name, &cscf->server_name, ascf->statuses.nelts);
         return NGX_CONF_ERROR;
     }
@@ -348,7 +331,7 @@ ngx_http_async_check_upstream(ngx_conf_t *cf)
             == 0 && ucf->upstream)
         {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "\"async on\" in location \"%V\" leaves gRPC "
+                          "\"async\" in location \"%V\" leaves gRPC "
                           "requests alone: grpc_pass cannot run as a job",
                           name);
 

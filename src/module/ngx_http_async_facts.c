@@ -19,6 +19,7 @@
 
 
 static ngx_int_t ngx_http_async_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_async_varied(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_absolute_location(ngx_http_request_t *r,
     ngx_http_async_capture_t *capture);
 static void ngx_http_async_protect(ngx_http_request_t *r);
@@ -61,8 +62,13 @@ ngx_http_async_header_filter(ngx_http_request_t *r)
                ? NGX_OK : ngx_http_next_header_filter(r);
     }
 
-    if (r != r->main || !ngx_http_async_is_private(r)) {
+    if (r != r->main) {
         return ngx_http_next_header_filter(r);
+    }
+
+    if (!ngx_http_async_is_private(r)) {
+        return ngx_http_async_varied(r) == NGX_OK
+               ? ngx_http_next_header_filter(r) : NGX_ERROR;
     }
 
     mark = ngx_http_async_get_mark(r);
@@ -81,6 +87,21 @@ ngx_http_async_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/* "async prefer" has looked at the request, whoever answers it in the end */
+
+static ngx_int_t
+ngx_http_async_varied(ngx_http_request_t *r)
+{
+    ngx_http_async_mark_t      *mark;
+    ngx_http_async_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
+    mark = ascf->async ? ngx_http_async_get_mark(r) : NULL;
+
+    return mark && mark->vary ? ngx_http_async_set_vary(r) : NGX_OK;
 }
 
 

@@ -235,15 +235,19 @@ ngx_http_async_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (ngx_strcmp(value[1].data, "on") != 0) {
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        alcf->mode = NGX_HTTP_ASYNC_ON;
+
+    } else if (ngx_strcmp(value[1].data, "prefer") == 0) {
+        alcf->mode = NGX_HTTP_ASYNC_PREFER;
+
+    } else {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value \"%V\" in \"async\": write "
-                           "\"async on\", \"async on queue=name\" or "
-                           "\"async off\"", &value[1]);
+                           "\"async on\", \"async prefer\" (both with or "
+                           "without queue=name) or \"async off\"", &value[1]);
         return NGX_CONF_ERROR;
     }
-
-    alcf->mode = NGX_HTTP_ASYNC_ON;
 
     if (cf->args->nelts == 3) {
 

@@ -17,6 +17,7 @@
 #include "async_keys.h"
 #include "async_message.h"
 #include "async_payload.h"
+#include "async_prefer.h"
 #include "async_problem.h"
 #include "async_store.h"
 
@@ -62,7 +63,8 @@ typedef struct {
 
 typedef enum {
     NGX_HTTP_ASYNC_OFF = 0,
-    NGX_HTTP_ASYNC_ON
+    NGX_HTTP_ASYNC_ON,
+    NGX_HTTP_ASYNC_PREFER                     /* if the client asks for it */
 } ngx_http_async_mode_e;
 
 
@@ -87,7 +89,8 @@ typedef struct {
 typedef struct {
     ngx_uint_t                   mode;        /* ngx_http_async_mode_e */
     ngx_str_t                    queue;
-    ngx_array_t                 *methods;     /* ngx_str_t */
+    ngx_array_t                 *methods;     /* ngx_str_t, NULL: those of
+                                                 the mode */
     ngx_array_t                 *bypass;      /* ngx_http_complex_value_t */
     ngx_array_t                 *drop;        /* ngx_str_t, lower case */
     ngx_array_t                 *keep;        /* ngx_int_t: variable indexes */
@@ -132,6 +135,9 @@ typedef struct {
     ngx_str_t                    queue;
     ngx_uint_t                   attempt;
     ngx_uint_t                   stored;      /* unsigned stored:1 */
+
+    ngx_uint_t                   vary;        /* unsigned vary:1: what Prefer
+                                                 says has decided */
 
     /* result only: to be restored once conditionals were compared */
     ngx_uint_t                   result_status;
@@ -344,6 +350,13 @@ ngx_int_t ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds);
  * later; NGX_ERROR: the request was finalized.
  */
 ngx_int_t ngx_http_async_taken(ngx_http_request_t *r, ngx_buf_t *b);
+
+/* ngx_http_async_prefer.c */
+void ngx_http_async_read_prefer(ngx_http_request_t *r,
+    async_prefer_t *prefer);
+/* on an answer that does what respond-async asks for: says so, if asked */
+ngx_int_t ngx_http_async_set_applied(ngx_http_request_t *r);
+ngx_int_t ngx_http_async_set_vary(ngx_http_request_t *r);
 
 /* ngx_http_async_variables.c */
 ngx_int_t ngx_http_async_add_variables(ngx_conf_t *cf);

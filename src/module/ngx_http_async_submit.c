@@ -16,6 +16,8 @@
 
 static ngx_uint_t ngx_http_async_wanted(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf);
+static ngx_uint_t ngx_http_async_method(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf);
 static ngx_uint_t ngx_http_async_bypassed(ngx_http_request_t *r,
     ngx_array_t *bypass);
 static ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
@@ -104,6 +106,10 @@ ngx_http_async_precontent(ngx_http_request_t *r)
 
     mark->passed[mark->npassed++] = ascf->key ^ alcf->key;
 
+    if (alcf->mode == NGX_HTTP_ASYNC_PREFER && !alcf->endpoint) {
+        mark->vary = 1;
+    }
+
     if (mark->phase != NGX_HTTP_ASYNC_PLAIN
         || !ngx_http_async_wanted(r, alcf))
     {
@@ -120,8 +126,7 @@ ngx_http_async_precontent(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_async_wanted(ngx_http_request_t *r, ngx_http_async_loc_conf_t *alcf)
 {
-    ngx_str_t        *method;
-    ngx_uint_t        i;
+    async_prefer_t    prefer;
     ngx_table_elt_t  *type;
 
     if (alcf->mode == NGX_HTTP_ASYNC_OFF || alcf->endpoint
@@ -130,19 +135,16 @@ ngx_http_async_wanted(ngx_http_request_t *r, ngx_http_async_loc_conf_t *alcf)
         return 0;
     }
 
-    method = alcf->methods->elts;
-
-    for (i = 0; i < alcf->methods->nelts; i++) {
-        if (method[i].len == r->method_name.len
-            && ngx_memcmp(method[i].data, r->method_name.data, method[i].len)
-               == 0)
-        {
-            break;
-        }
+    if (!ngx_http_async_method(r, alcf)) {
+        return 0;
     }
 
-    if (i == alcf->methods->nelts) {
-        return 0;
+    if (alcf->mode == NGX_HTTP_ASYNC_PREFER) {
+        ngx_http_async_read_prefer(r, &prefer);
+
+        if (!prefer.respond_async) {
+            return 0;
+        }
     }
 
     type = r->headers_in.content_type;
@@ -157,6 +159,50 @@ ngx_http_async_wanted(ngx_http_request_t *r, ngx_http_async_loc_conf_t *alcf)
     }
 
     return !ngx_http_async_bypassed(r, alcf->bypass);
+}
+
+
+/* those that were listed, or else the default of the mode */
+
+static ngx_uint_t
+ngx_http_async_method(ngx_http_request_t *r, ngx_http_async_loc_conf_t *alcf)
+{
+    ngx_str_t   *method;
+    ngx_uint_t   i, n;
+
+    static ngx_str_t  on[] = {
+        ngx_string("POST"),
+        ngx_string("PUT"),
+        ngx_string("PATCH"),
+        ngx_string("DELETE")
+    };
+
+    static ngx_str_t  but[] = {
+        ngx_string("OPTIONS"),
+        ngx_string("HEAD"),
+        ngx_string("TRACE"),
+        ngx_string("CONNECT")
+    };
+
+    if (alcf->methods) {
+        method = alcf->methods->elts;
+        n = alcf->methods->nelts;
+
+    } else {
+        method = alcf->mode == NGX_HTTP_ASYNC_PREFER ? but : on;
+        n = 4;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (method[i].len == r->method_name.len
+            && ngx_memcmp(method[i].data, r->method_name.data, method[i].len)
+               == 0)
+        {
+            return method != but;
+        }
+    }
+
+    return method == but;
 }
 
 

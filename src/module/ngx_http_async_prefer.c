@@ -1,0 +1,142 @@
+
+/*
+ * The client's Prefer header (RFC 7240): what it asks for, and what an answer
+ * that depends on it must say.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+static ngx_uint_t ngx_http_async_varies(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_async_names(ngx_str_t *list, const char *name,
+    size_t len);
+
+
+void
+ngx_http_async_read_prefer(ngx_http_request_t *r, async_prefer_t *prefer)
+{
+    ngx_uint_t        i;
+    async_str_t       value;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    async_prefer_init(prefer);
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (header[i].key.len == 6
+                && ngx_strncasecmp(header[i].key.data, (u_char *) "prefer", 6)
+                   == 0)
+            {
+                value.data = (char *) header[i].value.data;
+                value.len = header[i].value.len;
+
+                async_prefer_add(prefer, value);
+            }
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_async_set_applied(ngx_http_request_t *r)
+{
+    async_prefer_t  prefer;
+
+    static ngx_str_t  applied = ngx_string("respond-async");
+
+    ngx_http_async_read_prefer(r, &prefer);
+
+    if (prefer.respond_async
+        && ngx_http_async_add_header(r, "Preference-Applied", &applied)
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A line of its own, as nginx itself does for Accept-Encoding: what others
+ * have said of Vary stays as it is.
+ */
+
+ngx_int_t
+ngx_http_async_set_vary(ngx_http_request_t *r)
+{
+    static ngx_str_t  prefer = ngx_string("Prefer");
+
+    if (ngx_http_async_varies(r)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_async_add_header(r, "Vary", &prefer) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* whether it is said already, be it by "Vary: *" */
+
+static ngx_uint_t
+ngx_http_async_varies(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (header[i].hash && header[i].key.len == 4
+                && ngx_strncasecmp(header[i].key.data, (u_char *) "vary", 4)
+                   == 0
+                && (ngx_http_async_names(&header[i].value, "prefer", 6)
+                    || ngx_http_async_names(&header[i].value, "*", 1)))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* a member of a list of tokens (RFC 9110, section 5.6.1) */
+
+static ngx_uint_t
+ngx_http_async_names(ngx_str_t *list, const char *name, size_t len)
+{
+    u_char  *p, *last, *start, *end;
+
+    last = list->data + list->len;
+
+    for (p = list->data; p < last; p = end + 1) {
+
+        for (end = p; end < last && *end != ','; end++) { /* void */ }
+
+        for (start = p; start < end && (*start == ' ' || *start == '\t');
+             start++)
+        {
+            /* void */
+        }
+
+        for (p = end; p > start && (p[-1] == ' ' || p[-1] == '\t'); p--) {
+            /* void */
+        }
+
+        if ((size_t) (p - start) == len
+            && ngx_strncasecmp(start, (u_char *) name, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
