@@ -27,9 +27,12 @@ is_deeply([sort keys %$json], [qw(events id)], 'the id, and events');
 is($json->{id}, $job->{id}, 'the id');
 my @events = @{ $json->{events} };
 my $took = delete $events[2]{durationMs};
+my $time = delete $events[0]{at};
+cmp_ok($time, 'ge', $job->{createdAt}, 'it was stored after it was made');
+cmp_ok($time, 'le', $job->{startedAt}, 'and before it was started');
 cmp_ok($took, '>=', 100, 'the attempt took its time');
 is_deeply(\@events, [
-    { seq => 1, at => $job->{createdAt}, event => 'queued', by => 'client' },
+    { seq => 1, event => 'queued', by => 'client' },
     { seq => 2, at => $job->{startedAt}, event => 'processing', by => 'worker', attempt => 1 },
     { seq => 3, at => $job->{finishedAt}, event => 'completed', by => 'worker', attempt => 1, status => 201 },
 ], 'three events');
@@ -43,8 +46,9 @@ is_deeply(\@events, [
     location /jobs/ { async_status; }
 --- check
 my $job = submit('/a')->json;
-is_deeply(get("$job->{statusUrl}/history")->json->{events},
-          [{ seq => 1, at => get($job->{statusUrl})->json->{createdAt}, event => 'queued', by => 'client' }], 'one event');
+my @events = @{ get("$job->{statusUrl}/history")->json->{events} };
+like(delete $events[0]{at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'the time');
+is_deeply(\@events, [{ seq => 1, event => 'queued', by => 'client' }], 'one event');
 
 
 
