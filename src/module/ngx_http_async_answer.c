@@ -6,8 +6,10 @@
 #include "ngx_http_async_module.h"
 
 
-static ngx_int_t ngx_http_async_accepted(ngx_http_request_t *r,
+static ngx_int_t ngx_http_async_again(ngx_http_request_t *r,
     ngx_http_async_op_t *op);
+static ngx_int_t ngx_http_async_accepted(ngx_http_request_t *r,
+    ngx_http_async_op_t *op, const async_job_t *job);
 
 
 void
@@ -27,9 +29,19 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
         op->request = NULL;
         op->cleanup = NULL;
 
-        status = rc == ASYNC_OK
-                 ? ngx_http_async_accepted(r, op)
-                 : ngx_http_async_refused(r, rc, &op->job.id);
+        switch (rc) {
+
+        case ASYNC_OK:
+            status = ngx_http_async_accepted(r, op, &op->job);
+            break;
+
+        case ASYNC_EXISTS:
+            status = ngx_http_async_again(r, op);
+            break;
+
+        default:
+            status = ngx_http_async_refused(r, rc, op);
+        }
 
         ngx_http_finalize_request(r, status);
         ngx_http_run_posted_requests(c);
@@ -42,25 +54,75 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
 }
 
 
+/* the job that was accepted before, as it is now */
+
 static ngx_int_t
-ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op)
+ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
-    u_char     *p;
-    ngx_str_t   value;
+    async_rc_t     rc;
+    async_job_t    job;
+    async_view_t  *view;
+
+    static uint8_t    buf[ASYNC_JOB_MAX];
+    static ngx_str_t  yes = ngx_string("true");
+
+    view = ngx_http_async_view();
+    rc = view ? async_view_job(view, &op->event.id, &job, buf)
+              : ASYNC_UNAVAILABLE;
+
+    switch (rc) {
+
+    case ASYNC_OK:
+        break;
+
+    case ASYNC_NOT_FOUND:
+
+        /* the key was to be remembered for longer than the job */
+
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_RESULT_GONE,
+                   "This was submitted before, and its job is past the time "
+                   "that it is kept for.", &op->event.id, 0);
+
+    default:
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "This was submitted before, and its job cannot be read at "
+                   "present.", &op->event.id, 0);
+    }
+
+    if (op->event.idempotency.used
+        && ngx_http_async_add_header(r, "Idempotent-Replayed", &yes) == NULL)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_async_accepted(r, op, &job);
+}
+
+
+static ngx_int_t
+ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op,
+    const async_job_t *job)
+{
+    u_char                 *p;
+    ngx_str_t               value;
+    ngx_http_async_mark_t  *mark;
 
     static ngx_str_t  no_store = ngx_string("no-store");
 
-    value.len = op->job.status_prefix.len + ASYNC_ID_TEXT;
+    value.len = job->status_prefix.len + ASYNC_ID_TEXT;
     value.data = ngx_pnalloc(r->pool, value.len);
     if (value.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = ngx_cpymem(value.data, op->job.status_prefix.data,
-                   op->job.status_prefix.len);
-    async_id_format((char *) p, &op->job.id);
+    p = ngx_cpymem(value.data, job->status_prefix.data,
+                   job->status_prefix.len);
+    async_id_format((char *) p, &job->id);
 
-    ngx_http_async_get_mark(r)->stored = 1;
+    mark = ngx_http_async_get_mark(r);
+    mark->stored = 1;
+    mark->id.data = p;
+    mark->id.len = ASYNC_ID_TEXT;
 
     ngx_http_clear_location(r);
 
@@ -73,16 +135,31 @@ ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, &op->job,
-                                    op->retry_after);
+    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job,
+                                    async_state_final(job->state)
+                                    ? 0 : op->retry_after);
 }
 
 
 ngx_int_t
 ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
-    const async_id_t *id)
+    ngx_http_async_op_t *op)
 {
+    if (op && op->refusal) {
+        return ngx_http_async_reply_problem(r, op->problem, op->refusal, NULL,
+                                            0);
+    }
+
     switch (rc) {
+
+    case ASYNC_KEY_REUSED:
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_KEY_REUSED,
+                   "Another request was accepted under this idempotency key: "
+                   "take a new one for this.", NULL, 0);
+
+    case ASYNC_OWNER_FULL:
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_OWNER_LIMIT,
+                   "Too many of your jobs have not ended.", NULL, 0);
 
     case ASYNC_QUEUE_FULL:
         return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_QUEUE_FULL,
@@ -95,7 +172,8 @@ ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
     case ASYNC_UNKNOWN:
         return ngx_http_async_reply_problem(r,
                    ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "Whether the job was stored is not known.", id, 1);
+                   "Whether the job was stored is not known.",
+                   op ? &op->job.id : NULL, 1);
 
     case ASYNC_LATE:
     case ASYNC_BUSY:

@@ -119,7 +119,10 @@ ngx_http_async_copy_body(ngx_http_request_t *r, ngx_http_async_op_t *op)
 
     op->job.request.crc = async_crc32c(0, op->body, op->length);
 
-    return NGX_OK;
+    /* what is larger is hashed on the thread that spools it */
+
+    return op->length <= ASYNC_CHUNKED_MAX ? ngx_http_async_hash_body(op)
+                                           : NGX_OK;
 }
 
 
@@ -149,6 +152,11 @@ ngx_http_async_read_thread(void *data, ngx_log_t *log)
                             "back: %s", n ? strerror(errno) : "it is short");
             return;
         }
+    }
+
+    if (ngx_http_async_hash_body(op) != NGX_OK) {
+        async_error_set(&op->error, "a body cannot be hashed");
+        return;
     }
 
     op->job.request.crc = async_crc32c(0, op->body, op->length);
@@ -193,6 +201,12 @@ ngx_http_async_spool_thread(void *data, ngx_log_t *log)
 
     if (store == NULL) {
         async_error_set(&op->error, "the store is not open");
+        op->rc = ASYNC_UNAVAILABLE;
+        return;
+    }
+
+    if (ngx_http_async_hash_body(op) != NGX_OK) {
+        async_error_set(&op->error, "a body cannot be read back and hashed");
         op->rc = ASYNC_UNAVAILABLE;
         return;
     }

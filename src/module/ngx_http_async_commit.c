@@ -209,6 +209,10 @@ ngx_http_async_committed(ngx_event_t *ev)
         op = b->ops[i];
         op->in_flight = 0;
 
+        if (b->events[i].rc == ASYNC_EXISTS) {
+            op->event.id = b->events[i].id;
+        }
+
         if (b->events[i].rc == ASYNC_BUSY
             && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) > 0)
         {

@@ -17,6 +17,8 @@
 
 static char *ngx_http_async_check_location(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
+static ngx_int_t ngx_http_async_add_submit(ngx_conf_t *cf,
+    ngx_http_async_loc_conf_t *conf);
 static void ngx_http_async_check_upstream(ngx_conf_t *cf);
 static ngx_uint_t ngx_http_async_is_passing(ngx_module_t *module);
 static char *ngx_http_async_add_policy(ngx_conf_t *cf,
@@ -136,8 +138,12 @@ ngx_http_async_create_srv_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    if (ngx_array_init(&ascf->statuses, cf->pool, 1, sizeof(ngx_str_t))
+    if (ngx_array_init(&ascf->statuses, cf->pool, 1,
+                       sizeof(ngx_http_async_place_t))
         != NGX_OK
+        || ngx_array_init(&ascf->submits, cf->pool, 4,
+                          sizeof(ngx_http_async_place_t))
+           != NGX_OK
         || ngx_array_init(&ascf->keys, cf->pool, 8, sizeof(uint64_t))
            != NGX_OK)
     {
@@ -170,6 +176,11 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->retry = NGX_CONF_UNSET_PTR;
     alcf->retention = NGX_CONF_UNSET_PTR;
     alcf->status_uri = NGX_CONF_UNSET_PTR;
+    alcf->owner = NGX_CONF_UNSET_PTR;
+    alcf->coalesce = NGX_CONF_UNSET_PTR;
+    alcf->delay = NGX_CONF_UNSET_PTR;
+    alcf->priority = NGX_CONF_UNSET_PTR;
+    alcf->idempotency = NGX_CONF_UNSET_PTR;
 
     return alcf;
 }
@@ -206,7 +217,9 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->queue = ngx_http_async_default_queue;
     }
 
-    if (ngx_http_async_location_key(cf, prev->key, &conf->key) != NGX_OK) {
+    if (ngx_http_async_merge_identity(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_async_location_key(cf, prev->key, &conf->key) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -214,7 +227,9 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_async_check_location(cf, conf) != NGX_CONF_OK) {
+    if (ngx_http_async_check_location(cf, conf) != NGX_CONF_OK
+        || ngx_http_async_add_submit(cf, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -298,6 +313,34 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
                   &conf->queue);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* a server's own level is left out: its locations say what counts */
+
+static ngx_int_t
+ngx_http_async_add_submit(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
+{
+    ngx_http_async_place_t     *submit;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_async_srv_conf_t  *ascf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
+
+    if (clcf->name.len == 0 && !clcf->noname) {
+        return NGX_OK;
+    }
+
+    submit = ngx_array_push(&ascf->submits);
+    if (submit == NULL) {
+        return NGX_ERROR;
+    }
+
+    submit->name = clcf->name;
+    submit->conf = conf;
+
+    return NGX_OK;
 }
 
 

@@ -9,7 +9,7 @@
 static ngx_int_t ngx_http_async_target(ngx_http_request_t *r,
     ngx_str_t *target);
 static ngx_uint_t ngx_http_async_header_kept(ngx_table_elt_t *h,
-    ngx_array_t *drop);
+    ngx_array_t *drop, ngx_str_t *key);
 static ngx_uint_t ngx_http_async_is_private_name(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_async_remove_header(ngx_http_request_t *r,
     ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
@@ -61,6 +61,7 @@ ngx_http_async_take_head(ngx_http_request_t *r,
 
     len = ASYNC_RECORD_HEADER + 2 * 6 + r->method_name.len
           + target.len + 8 + sizeof("Host") + sizeof("localhost")
+          + 8 + sizeof("Idempotency-Key") + op->key.len
           + cscf->server_name.len + r->headers_in.server.len;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
@@ -88,7 +89,8 @@ ngx_http_async_take_head(ngx_http_request_t *r,
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (!ngx_http_async_header_kept(&header[i], alcf->drop)) {
+            if (!ngx_http_async_header_kept(&header[i], alcf->drop, &op->key))
+            {
                 continue;
             }
 
@@ -122,6 +124,15 @@ ngx_http_async_take_head(ngx_http_request_t *r,
             value.data = "localhost";
             value.len = sizeof("localhost") - 1;
         }
+
+        async_write_tag_pair(&w, ASYNC_REQUEST_HEADER, name, value);
+    }
+
+    if (op->key.len) {
+        name.data = "Idempotency-Key";
+        name.len = sizeof("Idempotency-Key") - 1;
+        value.data = (char *) op->key.data;
+        value.len = op->key.len;
 
         async_write_tag_pair(&w, ASYNC_REQUEST_HEADER, name, value);
     }
@@ -160,8 +171,11 @@ ngx_http_async_target(ngx_http_request_t *r, ngx_str_t *target)
 }
 
 
+/* a key of ours takes the place of the client's */
+
 static ngx_uint_t
-ngx_http_async_header_kept(ngx_table_elt_t *h, ngx_array_t *drop)
+ngx_http_async_header_kept(ngx_table_elt_t *h, ngx_array_t *drop,
+    ngx_str_t *key)
 {
     ngx_str_t   *name;
     ngx_uint_t   i;
@@ -176,6 +190,14 @@ ngx_http_async_header_kept(ngx_table_elt_t *h, ngx_array_t *drop)
         {
             return 0;
         }
+    }
+
+    if (key->len && h->key.len == sizeof("Idempotency-Key") - 1
+        && ngx_strncasecmp(h->key.data, (u_char *) "Idempotency-Key",
+                           h->key.len)
+           == 0)
+    {
+        return 0;
     }
 
     name = drop ? drop->elts : NULL;

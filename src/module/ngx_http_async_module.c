@@ -58,6 +58,41 @@ static ngx_command_t  ngx_http_async_commands[] = {
       0,
       NULL },
 
+    { ngx_string("async_owner"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_async_set_value,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, owner),
+      "async_owner $remote_user" },
+
+    { ngx_string("async_idempotency"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE123,
+      ngx_http_async_set_idempotency,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_coalesce"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_async_set_value,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, coalesce),
+      "async_coalesce $request_uri" },
+
+    { ngx_string("async_delay"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_async_set_delay,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, delay),
+      "async_delay 10s" },
+
+    { ngx_string("async_priority"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_async_set_priority,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, priority),
+      "async_priority 9" },
+
     { ngx_string("async_timeout"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -303,7 +338,7 @@ ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_async_loc_conf_t *alcf = conf;
 
-    ngx_str_t                   *prefix;
+    ngx_http_async_place_t      *status;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_async_srv_conf_t   *ascf;
     ngx_http_async_main_conf_t  *amcf;
@@ -330,12 +365,13 @@ ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
 
-    prefix = ngx_array_push(&ascf->statuses);
-    if (prefix == NULL) {
+    status = ngx_array_push(&ascf->statuses);
+    if (status == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    *prefix = clcf->name;
+    status->name = clcf->name;
+    status->conf = alcf;
 
     clcf->handler = ngx_http_async_status_handler;
     alcf->endpoint = 1;
@@ -373,6 +409,10 @@ ngx_http_async_postconfiguration(ngx_conf_t *cf)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "asynchronous locations need a store: add \"async_store "
                       "/var/lib/nginx-async;\" to the http block");
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_async_check_owners(cf) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -51,8 +51,17 @@ typedef struct {
 } ngx_http_async_main_conf_t;
 
 
+typedef struct ngx_http_async_loc_conf_s  ngx_http_async_loc_conf_t;
+
 typedef struct {
-    ngx_array_t                  statuses;    /* ngx_str_t: prefixes */
+    ngx_str_t                    name;
+    ngx_http_async_loc_conf_t   *conf;
+} ngx_http_async_place_t;
+
+
+typedef struct {
+    ngx_array_t                  statuses;    /* ngx_http_async_place_t */
+    ngx_array_t                  submits;     /* the same, for checks */
     uint64_t                     key;         /* names the private listener */
     ngx_array_t                  keys;        /* uint64_t: of its locations */
 
@@ -87,6 +96,15 @@ typedef struct {
 
 
 typedef struct {
+    ngx_http_complex_value_t    *value;       /* NULL: off */
+    time_t                       ttl;         /* s */
+    ngx_uint_t                   required;    /* unsigned required:1 */
+    ngx_uint_t                   header;      /* unsigned header:1: of the
+                                                 client's Idempotency-Key */
+} ngx_http_async_idempotency_t;
+
+
+struct ngx_http_async_loc_conf_s {
     ngx_uint_t                   mode;        /* ngx_http_async_mode_e */
     ngx_str_t                    queue;
     ngx_array_t                 *methods;     /* ngx_str_t, NULL: those of
@@ -102,11 +120,18 @@ typedef struct {
     ngx_http_async_retention_t  *retention;
     ngx_http_complex_value_t    *status_uri;
 
+    ngx_http_complex_value_t    *owner;       /* NULL: off, as below */
+    ngx_http_complex_value_t    *coalesce;
+    ngx_http_complex_value_t    *delay;
+    ngx_http_complex_value_t    *priority;    /* NULL: the default */
+    ngx_http_async_idempotency_t
+                                *idempotency;
+
     uint64_t                     key;         /* of this location */
     uint8_t                      policy[ASYNC_POLICY_KEY];
     ngx_uint_t                   attempts;    /* of that policy */
     ngx_flag_t                   endpoint;    /* one of our own, not merged */
-} ngx_http_async_loc_conf_t;
+};
 
 
 /*
@@ -188,6 +213,17 @@ struct ngx_http_async_op_s {
 
     ngx_http_cleanup_t          *cleanup;     /* of the request */
 
+    const char                  *refusal;     /* NULL: none; else detail of */
+    async_problem_t              problem;     /* this, and the client's doing */
+
+    u_char                       owner[ASYNC_OWNER];
+    ngx_str_t                    key;         /* quoted, for the backend;
+                                                 empty: the client's own */
+    u_char                       line[ASYNC_SUBMIT_HASH];
+                                              /* of method and URI */
+    u_char                       sum[ASYNC_SUBMIT_HASH];
+                                              /* of the body */
+
     async_job_t                  job;
     async_event_t                event;
     async_spool_t                spool;
@@ -224,6 +260,20 @@ char *ngx_http_async_bypass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_async_identity.c: who submits, known by what, to run when */
+char *ngx_http_async_set_value(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_async_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_async_set_delay(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_async_set_priority(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_async_merge_identity(ngx_conf_t *cf,
+    ngx_http_async_loc_conf_t *prev, ngx_http_async_loc_conf_t *conf);
+/* each location that submits and the one where its jobs live fit together */
+ngx_int_t ngx_http_async_check_owners(ngx_conf_t *cf);
 
 /* ngx_http_async_policy.c: async_retry, async_retention */
 char *ngx_http_async_set_retry(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -270,11 +320,51 @@ ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
 void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
 
+/* ngx_http_async_known.c: owner, keys, delay and priority of a submit */
+/* NGX_DECLINED: refused, op says why */
+ngx_int_t ngx_http_async_identify(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op);
+
+/* ngx_http_async_owner.c */
+/* NGX_DECLINED: the location knows no owners; NGX_ABORT: it is nobody */
+ngx_int_t ngx_http_async_owner(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf, u_char owner[ASYNC_OWNER]);
+/*
+ * async_view_job() for a request to a status location: ASYNC_NOT_FOUND also
+ * if the job is not that of who asks.  Nothing of a job is told or done
+ * without it.
+ */
+async_rc_t ngx_http_async_view_job(ngx_http_request_t *r, async_view_t *view,
+    const async_id_t *id, async_job_t *job, uint8_t *buf);
+
+/* ngx_http_async_hash.c */
+/* what a hash is of: the first byte in it */
+typedef enum {
+    NGX_HTTP_ASYNC_HASH_OWNER  = 'o',         /* scopes: an owner's, */
+    NGX_HTTP_ASYNC_HASH_CLIENT = 'c',         /* or a client's without one */
+    NGX_HTTP_ASYNC_HASH_KEY    = 'i',         /* keys of either kind */
+    NGX_HTTP_ASYNC_HASH_SINGLE = 's',
+    NGX_HTTP_ASYNC_HASH_LINE   = 'l',         /* method and URI */
+    NGX_HTTP_ASYNC_HASH_PRINT  = 'p'
+} ngx_http_async_hash_e;
+
+/* of a submit whose owner was taken; ASYNC_SUBMIT_HASH bytes in r->pool */
+ngx_int_t ngx_http_async_scope(ngx_http_request_t *r,
+    ngx_http_async_op_t *op, ngx_str_t *scope);
+/* may block on a file: event loop only with the body in memory */
+ngx_int_t ngx_http_async_hash_body(ngx_http_async_op_t *op);
+/* once the body was hashed */
+ngx_int_t ngx_http_async_set_print(ngx_http_async_op_t *op);
+/* ASYNC_SUBMIT_HASH bytes: SHA-256 of kind and parts, with their lengths */
+ngx_int_t ngx_http_async_hash(u_char *out, ngx_http_async_hash_e kind,
+    ngx_str_t *parts, ngx_uint_t n);
+
 /* ngx_http_async_answer.c */
 /* what came of a submit goes to its client, if that is still there */
 void ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc);
+/* op: NULL if it did not come to one */
 ngx_int_t ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
-    const async_id_t *id);
+    ngx_http_async_op_t *op);
 
 /* ngx_http_async_body.c: the request's body into the op */
 /* NGX_OK: done; NGX_AGAIN: done() is called later; NGX_ERROR */

@@ -105,7 +105,8 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+    if ((status == NGX_HTTP_SERVICE_UNAVAILABLE
+         || status == NGX_HTTP_TOO_MANY_REQUESTS)
         && ngx_http_async_retry_after(r, 1) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -16,7 +16,7 @@ static ngx_int_t ngx_http_async_locked(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_set_status(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_set_header(ngx_http_request_t *r,
-    async_str_t pair);
+    async_job_t *job, async_str_t pair);
 static ngx_int_t ngx_http_async_set_cache_control(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static ngx_int_t ngx_http_async_set_content_type(ngx_http_request_t *r,
@@ -205,7 +205,7 @@ ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job)
     while (async_read_tag(&rd, &tag, &value)) {
 
         if (tag == ASYNC_RESPONSE_HEADER
-            && ngx_http_async_set_header(r, value) != NGX_OK)
+            && ngx_http_async_set_header(r, job, value) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -264,7 +264,8 @@ ngx_http_async_set_status(ngx_http_request_t *r, async_job_t *job)
 /* fields that nginx's filters work with go where they look for them */
 
 static ngx_int_t
-ngx_http_async_set_header(ngx_http_request_t *r, async_str_t pair)
+ngx_http_async_set_header(ngx_http_request_t *r, async_job_t *job,
+    async_str_t pair)
 {
     ngx_str_t         key, value;
     async_str_t       name, rest;
@@ -291,7 +292,7 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_str_t pair)
 
     /* without an owner whoever knows the URL may read: no session for them */
 
-    if (ngx_http_async_is("Set-Cookie")) {
+    if (ngx_http_async_is("Set-Cookie") && job->owner.len == 0) {
         return NGX_OK;
     }
 

@@ -147,7 +147,7 @@ ngx_http_async_status(ngx_http_request_t *r)
     rc = ASYNC_NOT_FOUND;
 
     if (resource != NGX_HTTP_ASYNC_NOTHING) {
-        rc = async_view_job(view, &id, &job, buf);
+        rc = ngx_http_async_view_job(r, view, &id, &job, buf);
     }
 
     switch (rc) {

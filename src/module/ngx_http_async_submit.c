@@ -293,7 +293,8 @@ ngx_http_async_body_read(ngx_http_request_t *r)
     }
 
     if (rc != NGX_OK) {
-        ngx_http_async_answer(op, ASYNC_NO_SPACE);
+        ngx_http_async_answer(op, op->refusal ? ASYNC_INVALID
+                                              : ASYNC_NO_SPACE);
         return;
     }
 
@@ -350,8 +351,8 @@ static ngx_int_t
 ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
     ngx_http_async_op_t *op)
 {
-    u_char                     *p;
     int64_t                     now;
+    ngx_int_t                   rc;
     ngx_str_t                   method, uri;
     async_job_t                *job;
     ngx_http_async_loc_conf_t  *alcf;
@@ -410,6 +411,11 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
     op->event.by.data = "client";
     op->event.by.len = sizeof("client") - 1;
 
+    rc = ngx_http_async_identify(r, alcf, op);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     if (ngx_http_async_status_prefix(r, op) != NGX_OK
         || ngx_http_async_take_head(r, alcf, op) != NGX_OK
         || ngx_http_async_take_capture(r, alcf, mark, op) != NGX_OK)
@@ -417,15 +423,6 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
         return NGX_ERROR;
     }
 
-    p = ngx_pnalloc(r->pool, ASYNC_ID_TEXT);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    async_id_format((char *) p, &job->id);
-
-    mark->id.data = p;
-    mark->id.len = ASYNC_ID_TEXT;
     mark->queue = alcf->queue;
 
     return NGX_OK;
@@ -444,7 +441,7 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
 
     if (alcf->status_uri == NULL) {
         ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
-        prefix = *(ngx_str_t *) ascf->statuses.elts;
+        prefix = ((ngx_http_async_place_t *) ascf->statuses.elts)->name;
 
     } else if (ngx_http_complex_value(r, alcf->status_uri, &prefix)
                != NGX_OK)
@@ -530,6 +527,12 @@ ngx_http_async_store_op(ngx_http_async_op_t *op)
     if (op->body && op->job.request.where == ASYNC_BODY_CHUNKS) {
         op->event.payload.body.data = (char *) op->body;
         op->event.payload.body.len = op->length;
+    }
+
+    if (ngx_http_async_set_print(op) != NGX_OK) {
+        op->rc = ASYNC_NO_SPACE;
+        ngx_http_async_answer(op, ASYNC_NO_SPACE);
+        return;
     }
 
     ngx_http_async_commit(op);
