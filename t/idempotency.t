@@ -1,0 +1,130 @@
+# A request that is sent again is the same job.
+
+use strict;
+use warnings;
+
+use AsyncNginx;
+
+my $refused = grep { $_->{refused} } blocks();
+
+no_root_location();
+plan tests => repeat_each() * (blocks() + $refused);
+run_tests();
+
+__DATA__
+
+=== TEST 1: a required key that is missing makes no job
+--- no_worker
+--- config
+    location /a     { async on; async_idempotency $http_idempotency_key required; proxy_pass http://127.0.0.1:1; }
+    location /b     { async on; async_idempotency $arg_key required; proxy_pass http://127.0.0.1:1; }
+    location /jobs/ { async_status; }
+--- check
+for my $target ('/a', '/b', '/b?key=') {
+    my $answer = request('POST', $target, body => 'x');
+    is($answer->{status}, 400, "$target: it is refused");
+    is($answer->json->{code}, 'idempotency-key-missing', 'code');
+}
+is(jobs(), 0, 'there is no job');
+is(submit('/a', headers => ['Idempotency-Key' => 'k'])->{status}, 202, 'with a key there is');
+
+
+
+=== TEST 2: a key that is none makes no job
+--- no_worker
+--- config
+    location /a     { async on; proxy_pass http://127.0.0.1:1; }
+    location /b     { async on; async_idempotency $arg_key; proxy_pass http://127.0.0.1:1; }
+    location /jobs/ { async_status; }
+--- check
+my @bad = ('', '""', '"open', 'x' x 256, "with\ttab", "\x{c3}\x{a9}");
+for my $key (@bad) {
+    my $answer = request('POST', '/a', headers => ['Idempotency-Key' => $key], body => 'x');
+    is($answer->{status}, 400, "'$key' is refused");
+    is($answer->json->{code}, 'idempotency-key-invalid', 'code');
+}
+is(request('POST', '/a', headers => ['Idempotency-Key' => 'a', 'Idempotency-Key' => 'a'], body => '')->{status}, 400, 'two lines are refused');
+is(request('POST', '/b?key=' . 'x' x 256, body => '')->{status}, 400, 'of whatever source');
+is(jobs(), 0, 'there is no job');
+is(submit('/a', headers => ['Idempotency-Key' => 'x' x 255])->{status}, 202, '255 characters are a key');
+
+
+
+=== TEST 3: the backend gets the key of the client as it came
+--- config
+    location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+for my $key ('bare', '"quoted"') {
+    wait_job(submit('/a', headers => ['Idempotency-Key' => $key]));
+    is_deeply([(seen())[0] =~ /^Idempotency-Key: (.*)\r$/mg], [$key], $key);
+}
+
+
+
+=== TEST 4: the backend gets a key from elsewhere in the place of the client's
+--- config
+    location /a     { async on; async_idempotency $http_x_key; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+wait_job(submit('/a', headers => ['Idempotency-Key' => 'other', 'X-Key' => 'mi"n\\e']));
+is_deeply([(seen())[0] =~ /^Idempotency-Key: (.*)\r$/mg], ['"mi\\"n\\\\e"'], 'quoted');
+wait_job(submit('/a', headers => ['Idempotency-Key' => 'other']));
+is_deeply([(seen())[0] =~ /^Idempotency-Key: (.*)\r$/mg], ['other'], 'with no key the request is as it came');
+
+
+
+=== TEST 5: with off there is no key in force
+--- config
+    async_idempotency $http_idempotency_key required;
+    location /a     { async on; async_idempotency off; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my ($one, $two) = map { submit('/a', headers => ['Idempotency-Key' => '"same"']) } 1, 2;
+isnt($one->json->{id}, $two->json->{id}, 'two jobs');
+is($two->header('Idempotent-Replayed'), undef, 'no Idempotent-Replayed');
+wait_job($one);
+is_deeply([(seen(1))[0] =~ /^Idempotency-Key: (.*)\r$/mg], ['"same"'], 'the request is as it came');
+wait_job(my $three = submit('/a', headers => ['Idempotency-Key' => '']));
+wait_job(submit('/a'));
+like((seen())[0], qr/^Idempotency-Key: "[0-9a-f-]{36}"\r$/m, 'without one it is the id of the job');
+
+
+
+=== TEST 6: async_idempotency needs a source
+--- config
+    location /a     { async on; async_idempotency required; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_idempotency" begins with where the key comes from, not with "required": write "async_idempotency $http_idempotency_key required ttl=24h", or "async_idempotency off"
+
+
+
+=== TEST 7: async_idempotency refuses a ttl that is none
+--- config
+    location /a     { async on; async_idempotency $http_idempotency_key ttl=abc; return 200; }
+    location /jobs/ { async_status; }
+--- refused: invalid time "ttl=abc": write for how long a key is remembered at the least, such as ttl=24h
+
+
+
+=== TEST 8: async_idempotency refuses a ttl of nothing
+--- config
+    location /a     { async on; async_idempotency $http_idempotency_key ttl=0; return 200; }
+    location /jobs/ { async_status; }
+--- refused: invalid time "ttl=0"
+
+
+
+=== TEST 9: async_idempotency refuses what it does not know
+--- config
+    location /a     { async on; async_idempotency $http_idempotency_key optional; return 200; }
+    location /jobs/ { async_status; }
+--- refused: invalid parameter "optional": async_idempotency takes a string, required and ttl=24h
+
+
+
+=== TEST 10: async_idempotency is given once
+--- config
+    location /a     { async on; async_idempotency off; async_idempotency $arg_k; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_idempotency" directive is duplicate
