@@ -10,8 +10,8 @@ package AsyncExample;
 #
 # 8080 is $t->port, 8081, where the backend is, $t->port('BACKEND'), any other
 # port that the example names $t->port('8443').  What the head comment says to
-# do before nginx is started (mkdir, openssl, printf) is done; <Location> in
-# its curl lines is that of the last answer that had one.
+# do before nginx is started (mkdir, openssl, printf) is done; <Location> (or
+# another header) in its curl lines is that of the last answer that had one.
 #
 # recorder   AsyncTest's recording backend instead of the sample
 
@@ -89,18 +89,18 @@ END
 # runs the curl lines one after the other: the answers, in order
 sub by_hand {
     my ($self) = @_;
-    my ($location, @answers);
+    my (%last, @answers);
 
     for my $line ($self->_commands($self->example($self->{example}))) {
         next if $line !~ /^curl/;
-        $line =~ s/<Location>/$location/g;
+        $line =~ s/<([A-Z][\w-]*)>/$last{$1}/g;
 
         my $out    = $self->_shell($line);
         my $end    = index $out, "\r\n\r\n";
         my $answer = AsyncTest::Answer->new(substr($out, 0, $end + 4),
                                             substr($out, $end + 4));
 
-        $location = $answer->header('Location') // $location;
+        $last{ $_->[0] } = $_->[1] for @{ $answer->{lines} };
         push @answers, $answer;
     }
 
