@@ -54,9 +54,9 @@ typedef enum {
                                             again */
 #define ASYNC_JOB_SWEPT          0x0008  /* final, and past its retention: the
                                             payload is gone */
-#define ASYNC_JOB_SENT           0x0010  /* canceled, and an attempt had been
-                                            sent: what came of it is not
-                                            known */
+#define ASYNC_JOB_SENT           0x0010  /* an attempt was sent, and what came
+                                            of it is not known: to be told of
+                                            one that was canceled */
 
 
 /* where a body lies */

@@ -127,6 +127,10 @@ async_json_outcome(char *p, const char *limit, const async_job_t *job)
         p = async_json_error(p, limit, job);
     }
 
+    if (job->state == ASYNC_STATE_CANCELED && (job->flags & ASYNC_JOB_SENT)) {
+        p = async_json_literal(p, limit, ",\"outcomeUnknown\":true");
+    }
+
     return p;
 }
 

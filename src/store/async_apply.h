@@ -65,6 +65,14 @@ typedef struct {
  *   FAILED            the same, error, detail; response.where may be NONE.
  *                     With error START_TIMEOUT: id, epoch; it is one that
  *                     waits, and past its deadline, else ASYNC_STALE
+ *   CANCEL_REQUESTED  id, no fence: what a client asks.  One that waits is
+ *                     canceled, one that runs is marked for its worker
+ *                     (ASYNC_JOB_CANCEL_WANTED), one that was canceled, or
+ *                     is marked, stays as it is: ASYNC_OK.  ASYNC_REFUSED if
+ *                     it completed or failed.  Its record says which
+ *   CANCELED          id, epoch, attempt, sent, duration: its worker stopped
+ *                     it.  RELEASED, INTERRUPTED and ATTEMPT_FAILED of a job
+ *                     that is marked come to the same
  *   others            refused until they are built
  */
 typedef struct {
@@ -76,6 +84,8 @@ typedef struct {
     int64_t              due;
     uint16_t             status;      /* HTTP status of the response */
     uint8_t              error;       /* async_job_error_t */
+    bool                 sent;        /* the backend may have got bytes of the
+                                         request */
     uint64_t             duration;    /* ms */
     int64_t              deadline;    /* CLOCK_MONOTONIC ms; past it when the
                                          door is open: ASYNC_LATE, not
@@ -207,9 +217,9 @@ bool async_store_lock_worker(async_store_t *store, async_error_t *err);
 
 /*
  * Judges jobs that were running under an earlier epoch, at most max in a
- * call: a repeatable one goes back to its queue (INTERRUPTED), another has
- * failed with outcome-unknown, and one that saw its third death is failed
- * whatever it is.  *left is true while there are more.
+ * call: one that was to be canceled is, a repeatable one goes back to its queue
+ * (INTERRUPTED), another has failed with outcome-unknown, and one that saw its
+ * third death is failed whatever it is.  *left is true while there are more.
  */
 async_rc_t async_store_recover(async_store_t *store, uint64_t epoch,
     int64_t now, unsigned max, bool *left, async_error_t *err);

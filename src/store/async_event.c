@@ -30,10 +30,11 @@ static bool async_event_quiet(const async_event_t *event,
 async_rc_t
 async_event_apply(async_work_t *work, const async_event_t *event)
 {
-    size_t       need;
-    uint8_t      buf[ASYNC_JOB_MAX];
-    async_rc_t   rc;
-    async_job_t  job;
+    size_t         need;
+    uint8_t        buf[ASYNC_JOB_MAX];
+    async_rc_t     rc;
+    async_job_t    job;
+    async_event_t  instead;
 
     rc = async_event_check(event);
 
@@ -43,6 +44,10 @@ async_event_apply(async_work_t *work, const async_event_t *event)
 
     rc = async_work_job(work, &event->id, &job, buf);
 
+    if (rc == ASYNC_OK && event->type == ASYNC_EVENT_CANCEL_REQUESTED) {
+        return async_cancel_request(work, event, &job);
+    }
+
     if (rc == ASYNC_OK) {
         rc = async_event_fence(work, event, &job);
     }
@@ -51,6 +56,7 @@ async_event_apply(async_work_t *work, const async_event_t *event)
         return rc;
     }
 
+    event = async_cancel_instead(event, &job, &instead);
     need = async_event_need(event);
 
     if (!async_event_fits(work, event, &job, need)) {
@@ -74,6 +80,10 @@ async_event_fits(async_work_t *work, const async_event_t *event,
     const async_job_t *job, size_t need)
 {
     uint64_t  takes, gives;
+
+    if (event->type == ASYNC_EVENT_CANCELED) {
+        return true;
+    }
 
     takes = need + async_event_file(&event->response);
     gives = 0;
@@ -99,7 +109,14 @@ async_event_check(const async_event_t *event)
 
     case ASYNC_EVENT_RELEASED:
     case ASYNC_EVENT_INTERRUPTED:
+    case ASYNC_EVENT_CANCEL_REQUESTED:
         return ASYNC_OK;
+
+    case ASYNC_EVENT_CANCELED:
+        return event->error == ASYNC_JOB_ERROR_NONE
+               && event->response.where == ASYNC_BODY_NONE
+               && event->payload.head.len + event->payload.body.len == 0
+               ? ASYNC_OK : ASYNC_INVALID;
 
     case ASYNC_EVENT_ATTEMPT_FAILED:
         return event->error > ASYNC_JOB_ERROR_NONE
@@ -266,6 +283,7 @@ async_event_change(async_work_t *work, const async_event_t *event,
         break;
 
     case ASYNC_EVENT_INTERRUPTED:
+        job->flags |= ASYNC_JOB_SENT;
         job->deaths++;
         job->attempts_max++;
         break;
@@ -274,6 +292,13 @@ async_event_change(async_work_t *work, const async_event_t *event,
         job->error = event->error;
         job->detail = event->detail;
         job->due = event->due;
+
+        /* what a backend answered is known */
+
+        if (event->sent && event->error != ASYNC_JOB_ERROR_BACKEND_STATUS) {
+            job->flags |= ASYNC_JOB_SENT;
+        }
+
         break;
 
     case ASYNC_EVENT_DUE:
@@ -287,6 +312,15 @@ async_event_change(async_work_t *work, const async_event_t *event,
         }
 
         job->due = 0;
+        break;
+
+    case ASYNC_EVENT_CANCEL_REQUESTED:
+        job->flags |= ASYNC_JOB_CANCEL_WANTED;
+        break;
+
+    case ASYNC_EVENT_CANCELED:
+        job->flags |= event->sent ? ASYNC_JOB_SENT : 0;
+        async_event_end(work, event, job);
         break;
 
     case ASYNC_EVENT_COMPLETED:
@@ -322,7 +356,8 @@ async_event_end(async_work_t *work, const async_event_t *event,
 
     async_work_policy(work, job->policy, &policy);
 
-    kept = completed ? policy.retain_result : policy.retain_failed;
+    kept = event->type == ASYNC_EVENT_FAILED ? policy.retain_failed
+                                             : policy.retain_result;
     known = policy.retain_history > kept ? policy.retain_history : kept;
 
     job->finished = work->now;

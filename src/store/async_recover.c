@@ -210,8 +210,12 @@ async_recover_job(async_work_t *work, const async_key_t *row)
     event.id = job.id;
     event.by = (async_str_t) async_str("worker");
 
-    if (job.deaths + 1 < ASYNC_DEATHS_MAX
-        && (job.flags & ASYNC_JOB_REPEATABLE))
+    if (job.flags & ASYNC_JOB_CANCEL_WANTED) {
+        event.type = ASYNC_EVENT_CANCELED;
+        event.sent = true;
+
+    } else if (job.deaths + 1 < ASYNC_DEATHS_MAX
+               && (job.flags & ASYNC_JOB_REPEATABLE))
     {
         event.type = ASYNC_EVENT_INTERRUPTED;
 

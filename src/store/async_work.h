@@ -142,6 +142,18 @@ uint64_t async_event_file(const async_body_t *body);
 size_t async_event_stored(size_t len);
 
 
+/* --- async_cancel.c --- */
+
+/* CANCEL_REQUESTED of a client */
+async_rc_t async_cancel_request(async_work_t *work,
+    const async_event_t *event, async_job_t *job);
+/*
+ * event, or what stands for it if the job is to be canceled, and event would
+ * lead to another attempt.
+ */
+const async_event_t *async_cancel_instead(const async_event_t *event,
+    const async_job_t *job, async_event_t *instead);
+
 /* --- async_place.c --- */
 
 /*

@@ -158,7 +158,7 @@ a_completed_job_shows_its_result(void **state)
 
     make_job(&job);
     job.state = ASYNC_STATE_COMPLETED;
-    job.flags = ASYNC_JOB_CANCEL_WANTED;
+    job.flags = ASYNC_JOB_CANCEL_WANTED | ASYNC_JOB_SENT;
     job.due = 1795341610000;
     job.finished = 1795341602000;
     job.expires = 1795428002000;
@@ -215,6 +215,37 @@ a_failed_job_shows_its_error_and_the_response_if_any(void **state)
         "\"resultStatus\":422,\"resultUrl\":\"/jobs/" ID "/result\","
         "\"error\":{\"code\":\"backend-status\"},"
         "\"statusUrl\":\"/jobs/" ID "\"}");
+}
+
+
+static void
+a_canceled_job_says_if_its_outcome_is_unknown(void **state)
+{
+    async_job_t  job;
+
+    (void) state;
+
+    make_job(&job);
+    job.state = ASYNC_STATE_CANCELED;
+    job.flags = ASYNC_JOB_CANCEL_WANTED;
+    job.finished = 1795341602000;
+    job.expires = 1795428002000;
+
+#define CANCELED                                                             \
+        "{\"id\":\"" ID "\",\"status\":\"canceled\",\"queue\":\"reports\"," \
+        "\"attempt\":1,\"maxAttempts\":5,"                                   \
+        "\"createdAt\":\"2026-11-22T10:00:00.000Z\","                        \
+        "\"startedAt\":\"2026-11-22T10:00:01.500Z\","                        \
+        "\"finishedAt\":\"2026-11-22T10:00:02.000Z\","                       \
+        "\"expiresAt\":\"2026-11-23T10:00:02.000Z\","
+
+    assert_json(&job, CANCELED "\"statusUrl\":\"/jobs/" ID "\"}");
+
+    job.flags |= ASYNC_JOB_SENT;
+    assert_json(&job, CANCELED "\"outcomeUnknown\":true,"
+                "\"statusUrl\":\"/jobs/" ID "\"}");
+
+#undef CANCELED
 }
 
 
@@ -417,6 +448,7 @@ main(void)
         cmocka_unit_test(a_retrying_job_shows_when_and_why),
         cmocka_unit_test(a_completed_job_shows_its_result),
         cmocka_unit_test(a_failed_job_shows_its_error_and_the_response_if_any),
+        cmocka_unit_test(a_canceled_job_says_if_its_outcome_is_unknown),
         cmocka_unit_test(an_error_of_a_newer_version_is_left_out),
         cmocka_unit_test(the_longest_job_fits_the_promised_room),
         cmocka_unit_test(what_must_be_escaped_is_escaped),

@@ -80,20 +80,84 @@ model_submitted(model_t *m, const async_event_t *event)
 }
 
 
+/* what comes of it; 0: nothing happens */
+
+static inline int
+model_type(const async_event_t *event, const async_job_t *job)
+{
+    switch ((int) event->type) {
+
+    case ASYNC_EVENT_CANCEL_REQUESTED:
+        if (job->state != ASYNC_STATE_PROCESSING) {
+            return job->state == ASYNC_STATE_CANCELED ? 0
+                                                      : ASYNC_EVENT_CANCELED;
+        }
+
+        return job->flags & ASYNC_JOB_CANCEL_WANTED
+               ? 0 : ASYNC_EVENT_CANCEL_REQUESTED;
+
+    case ASYNC_EVENT_COMPLETED:
+    case ASYNC_EVENT_FAILED:
+        return event->type;
+
+    default:
+        return job->flags & ASYNC_JOB_CANCEL_WANTED ? ASYNC_EVENT_CANCELED
+                                                    : (int) event->type;
+    }
+}
+
+
+static inline bool
+model_unknown(const async_event_t *event)
+{
+    switch ((int) event->type) {
+
+    case ASYNC_EVENT_INTERRUPTED:
+        return true;
+
+    case ASYNC_EVENT_ATTEMPT_FAILED:
+        return event->sent && event->error != ASYNC_JOB_ERROR_BACKEND_STATUS;
+
+    default:
+        return event->type == ASYNC_EVENT_CANCELED && event->sent;
+    }
+}
+
+
 static inline void
 model_settled(model_t *m, const async_event_t *event)
 {
+    int           type;
     async_job_t  *job;
     model_job_t  *mj;
 
     mj = &m->jobs[async_get_be32(event->id.bytes + 12)];
     job = &mj->job;
 
+    type = model_type(event, job);
+
+    if (type == 0) {
+        return;
+    }
+
+    job->flags |= model_unknown(event) ? ASYNC_JOB_SENT : 0;
     job->seq++;
     m->feed++;
     mj->number = 0;
 
-    switch ((int) event->type) {
+    switch (type) {
+
+    case ASYNC_EVENT_CANCEL_REQUESTED:
+        job->flags |= ASYNC_JOB_CANCEL_WANTED;
+        break;
+
+    case ASYNC_EVENT_CANCELED:
+        job->state = ASYNC_STATE_CANCELED;
+        job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
+        job->expires = m->f->now + 24 * 3600 * 1000ll;
+        job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
+        job->error = ASYNC_JOB_ERROR_NONE;
+        break;
 
     case ASYNC_EVENT_RELEASED:
         job->state = ASYNC_STATE_QUEUED;
@@ -140,6 +204,13 @@ model_fence(model_t *m, const async_event_t *event)
     const async_job_t  *job;
 
     job = &m->jobs[async_get_be32(event->id.bytes + 12)].job;
+
+    /* a client has none, and may not cancel what ended otherwise */
+
+    if (event->type == ASYNC_EVENT_CANCEL_REQUESTED) {
+        return job->state != ASYNC_STATE_COMPLETED
+               && job->state != ASYNC_STATE_FAILED;
+    }
 
     return job->state == ASYNC_STATE_PROCESSING
            && event->epoch == job->epoch && event->epoch == m->f->epoch

@@ -31,13 +31,15 @@ random_settling(model_t *m, unsigned n)
     async_event_t     event;
     static const int  types[] = {
         ASYNC_EVENT_COMPLETED, ASYNC_EVENT_FAILED, ASYNC_EVENT_RELEASED,
-        ASYNC_EVENT_INTERRUPTED, ASYNC_EVENT_ATTEMPT_FAILED
+        ASYNC_EVENT_INTERRUPTED, ASYNC_EVENT_ATTEMPT_FAILED,
+        ASYNC_EVENT_CANCEL_REQUESTED, ASYNC_EVENT_CANCELED
     };
 
     job = m->jobs[n].there ? m->jobs[n].job : fixture_job(n);
 
     event = fixture_completed(&job);
-    event.type = types[pick(m, 5)];
+    event.type = types[pick(m, 7)];
+    event.sent = pick(m, 2);
 
     switch (pick(m, 8)) {
     case 0:
@@ -319,12 +321,22 @@ recover_step(model_t *m)
             continue;
         }
 
-        job->deaths++;
         job->seq++;
         m->feed++;
         m->jobs[i].number = 0;
 
+        if (job->flags & ASYNC_JOB_CANCEL_WANTED) {
+            job->flags |= ASYNC_JOB_SENT;
+            job->state = ASYNC_STATE_CANCELED;
+            job->expires = m->f->now + 24 * 3600 * 1000ll;
+            job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
+            continue;
+        }
+
+        job->deaths++;
+
         if ((job->flags & ASYNC_JOB_REPEATABLE) && job->deaths < 3) {
+            job->flags |= ASYNC_JOB_SENT;
             job->state = ASYNC_STATE_QUEUED;
 
         } else {
