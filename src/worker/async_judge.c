@@ -35,6 +35,11 @@ async_judge(async_verdict_t *verdict, const async_outcome_t *outcome)
 {
     *verdict = (async_verdict_t) { .nginx = ASYNC_NGINX_UNKNOWN };
 
+    /* what nginx's own word does not deny may have been sent */
+
+    verdict->sent = outcome->sent
+                    && (!outcome->end_line || outcome->facts.sent);
+
     switch (outcome->end) {
 
     case ASYNC_END_COMPLETE:
@@ -81,6 +86,10 @@ async_judge(async_verdict_t *verdict, const async_outcome_t *outcome)
 
     case ASYNC_END_STOPPED:
         async_judge_stopped(verdict, outcome);
+        return;
+
+    case ASYNC_END_CANCELED:
+        verdict->event = ASYNC_EVENT_CANCELED;
         return;
     }
 }
@@ -155,8 +164,6 @@ async_judge_timeout(async_verdict_t *v, const async_outcome_t *o)
 {
     async_judge_failed(v, ASYNC_JOB_ERROR_TIMEOUT,
                        "The backend took too long.");
-
-    /* what nginx's own word does not deny may have been sent */
 
     async_judge_retry(v, o, !o->end_line || o->facts.sent,
                       o->policy->retry_on & ASYNC_RETRY_TIMEOUT);

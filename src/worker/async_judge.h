@@ -28,7 +28,8 @@ typedef enum {
     ASYNC_END_DAMAGED,      /* the stored request does not read */
     ASYNC_END_UNSTORED,     /* the response could not be written here */
     ASYNC_END_UNSENT,       /* we could not begin (memory, descriptors) */
-    ASYNC_END_STOPPED       /* we are told to stop */
+    ASYNC_END_STOPPED,      /* we are told to stop */
+    ASYNC_END_CANCELED      /* the job is to be canceled */
 } async_end_t;
 
 typedef struct {
@@ -58,6 +59,7 @@ typedef struct {
     async_event_type_t  event;
     async_job_error_t   error;
     bool                keep;      /* the response is stored with the event */
+    bool                sent;      /* the backend may have got the request */
     async_nginx_t       nginx;
     char                detail[ASYNC_JUDGE_DETAIL];    /* "" = none */
 } async_verdict_t;

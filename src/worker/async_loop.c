@@ -54,6 +54,7 @@ async_loop_run(async_loop_t *w)
         now = async_clock_ms(CLOCK_BOOTTIME);
 
         async_loop_cut(w, now);
+        async_watch_feed(w, now);
         async_loop_chores(w, now);
         async_settle_commit(w, now);
         async_loop_phase(w, now);
@@ -230,6 +231,7 @@ async_loop_chores(async_loop_t *w, int64_t now)
     async_loop_health(w);
 
     w->look = true;
+    w->rung = true;
 }
 
 
@@ -283,6 +285,7 @@ async_loop_sleep(async_loop_t *w)
     if (fds[1].revents) {
         async_bell_drain(w->bell);
         w->look = true;
+        w->rung = true;
     }
 }
 
@@ -324,6 +327,7 @@ async_loop_timeout(const async_loop_t *w)
         w->nended || (w->look && room) ? w->next_commit : 0,
         room ? w->next_due : 0,
         w->running ? w->next_cut : 0,
+        w->running && w->rung ? w->next_watch : 0,
         w->phase != ASYNC_LOOP_RUNS ? w->patience : 0,
         w->chores.sweep.more ? w->chores.next_sweep : 0,
         async_away_next(&w->away)

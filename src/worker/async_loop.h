@@ -1,10 +1,11 @@
 /*
- * Private to the run loop: the worker's state, shared by the three files
+ * Private to the run loop: the worker's state, shared by the four files
  * that it is made of.
  *
  *   async_worker.c   start and end
  *   async_loop.c     transfers, time, signals, sleep
  *   async_settle.c   the store: events in, claims out
+ *   async_watch.c    the store's feed: jobs that are to be canceled
  */
 
 #ifndef ASYNC_LOOP_H
@@ -35,6 +36,8 @@ typedef enum {
     ASYNC_LOOP_BROKE            /* must not go on: exit 1 */
 } async_loop_phase_t;
 
+typedef struct async_watched_s  async_watched_t;
+
 typedef struct {
     async_loop_phase_t     phase;
     unsigned               concurrency;
@@ -56,6 +59,7 @@ typedef struct {
     async_event_t         *events;      /* of the ended and the late, for a
                                            batch */
     async_claim_t         *claims;
+    async_watched_t       *watched;     /* of a look at the feed */
     unsigned               nslots;
     unsigned               nfree;
     unsigned               nended;
@@ -66,6 +70,8 @@ typedef struct {
     async_keyring_t        keyring;
 
     bool                   look;        /* there may be something to claim */
+    bool                   rung;        /* something is new in the feed */
+    uint64_t               feed;        /* our place in it */
     bool                   stuck;       /* the store refused the last batch */
     bool                   blind;       /* poll() refused to wait */
 
@@ -73,6 +79,7 @@ typedef struct {
     int64_t                next_commit; /* not before */
     int64_t                next_due;    /* of the store's timers, 0 = none */
     int64_t                next_cut;    /* the first deadline, or earlier */
+    int64_t                next_watch;  /* not before */
     int64_t                next_chore;
     int64_t                patience;    /* end of the phase */
 } async_loop_t;
@@ -90,6 +97,11 @@ void async_settle_add(async_loop_t *w, async_replay_t *r, int64_t now);
 void async_settle_commit(async_loop_t *w, int64_t now);
 /* jobs that could be claimed now */
 unsigned async_settle_room(const async_loop_t *w);
+
+/* where the feed ends: before the first claim */
+bool async_watch_init(async_loop_t *w);
+/* cuts what runs and is to be canceled, if the bell rang and it is time */
+void async_watch_feed(async_loop_t *w, int64_t now);
 
 
 #endif /* ASYNC_LOOP_H */

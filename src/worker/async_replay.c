@@ -471,6 +471,7 @@ async_replay_event(async_replay_t *r, int64_t now)
     event->epoch = r->epoch;
     event->attempt = r->attempt;
     event->error = (uint8_t) r->verdict.error;
+    event->sent = r->verdict.sent;
     event->duration = (uint64_t) (now - r->started);
     event->detail.data = r->verdict.detail;
     event->detail.len = strlen(r->verdict.detail);

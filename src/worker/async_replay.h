@@ -66,7 +66,7 @@ bool async_replay_start(async_replay_t *replay, const async_replay_env_t *env,
 /* the transfer ended as end says: makes verdict and event */
 void async_replay_ended(async_replay_t *replay, async_http_end_t end,
     const char *why, int64_t now);
-/* ends it from this side: ASYNC_END_TIMEOUT or ASYNC_END_STOPPED */
+/* ends it from this side: ASYNC_END_TIMEOUT, _STOPPED or _CANCELED */
 void async_replay_cut(async_replay_t *replay, async_end_t end, int64_t now);
 /*
  * Whether its time is up.  The timeout runs from when nginx has read the

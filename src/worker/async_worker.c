@@ -173,7 +173,8 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
 
     if (w->slots == NULL || w->free == NULL || w->ended == NULL
         || w->events == NULL || w->claims == NULL || w->env.http == NULL
-        || async_view_open(&w->env.view, w->store) != ASYNC_OK)
+        || async_view_open(&w->env.view, w->store) != ASYNC_OK
+        || !async_watch_init(w))
     {
         async_log(ASYNC_LOG_ERROR, "msg=\"no memory\"");
         return false;
@@ -292,4 +293,5 @@ async_worker_clean(async_loop_t *w)
     free(w->ended);
     free(w->events);
     free(w->claims);
+    free(w->watched);
 }

@@ -17,6 +17,7 @@
 #define COMPLETED    ASYNC_EVENT_COMPLETED
 #define FAILED       ASYNC_EVENT_FAILED
 #define AGAIN        ASYNC_EVENT_ATTEMPT_FAILED
+#define CANCELED     ASYNC_EVENT_CANCELED
 
 #define NONE         ASYNC_JOB_ERROR_NONE
 #define STATUS       ASYNC_JOB_ERROR_BACKEND_STATUS
@@ -171,7 +172,14 @@ static const row_t  rows[] = {
     { "stopped before a byte", ASYNC_END_STOPPED, false, 0, NULL, 5,
       RELEASED, NONE, RELEASED, NONE, false, ASYNC_NGINX_UNKNOWN },
     { "stopped in the middle", ASYNC_END_STOPPED, SENT, 0, NULL, 5,
-      INTERRUPTED, NONE, FAILED, UNKNOWN, false, ASYNC_NGINX_UNKNOWN }
+      INTERRUPTED, NONE, FAILED, UNKNOWN, false, ASYNC_NGINX_UNKNOWN },
+
+    /* a client does not want it any more */
+
+    { "canceled before a byte", ASYNC_END_CANCELED, false, 0, NULL, 5,
+      CANCELED, NONE, CANCELED, NONE, false, ASYNC_NGINX_UNKNOWN },
+    { "canceled in the middle", ASYNC_END_CANCELED, SENT, 200, "200,1,9,0", 5,
+      CANCELED, NONE, CANCELED, NONE, false, ASYNC_NGINX_UNKNOWN }
 };
 
 
@@ -290,7 +298,7 @@ an_unrepeatable_request_that_was_sent_never_goes_back(void **state)
 
     (void) state;
 
-    for (i = 0; i <= ASYNC_END_STOPPED; i++) {
+    for (i = 0; i <= ASYNC_END_CANCELED; i++) {
         for (n = 0; n < sizeof(facts) / sizeof(facts[0]); n++) {
             for (status = 0; status < 600; status++) {
 
@@ -374,6 +382,45 @@ the_third_cut_is_the_last(void **state)
 
     async_judge(&v, &o);
     assert_int_equal(v.event, INTERRUPTED);
+}
+
+
+/* whether a backend may have had it: nginx's own word counts, if there is */
+
+static void
+what_may_have_been_sent_is_said(void **state)
+{
+    size_t           i;
+    async_outcome_t  o;
+    async_verdict_t  v;
+
+    static const struct {
+        bool         written;
+        const char  *facts;
+        bool         sent;
+    } cases[] = {
+        { false, NULL, false },
+        { true, NULL, true },
+        { true, "0,0,0,-", false },
+        { true, "502,0,0,- 0,0,9,0", true },
+        { true, "-", false },
+        { true, "rubbish", true }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+
+        row_t  row = { .end = ASYNC_END_CANCELED, .sent = cases[i].written,
+                       .status = cases[i].facts ? 200 : 0,
+                       .facts = cases[i].facts };
+
+        outcome_of(&o, &row, false);
+        async_judge(&v, &o);
+
+        assert_int_equal(v.event, CANCELED);
+        assert_int_equal(v.sent, cases[i].sent);
+    }
 }
 
 
@@ -541,6 +588,7 @@ main(void)
         cmocka_unit_test(a_response_that_was_not_stored_is_an_error),
         cmocka_unit_test(the_third_cut_is_the_last),
         cmocka_unit_test(with_attempts_left_it_is_tried_again_if_it_may_be),
+        cmocka_unit_test(what_may_have_been_sent_is_said),
         cmocka_unit_test(details_name_the_status),
         cmocka_unit_test(the_list_of_failures_is_the_users)
     };
