@@ -1,7 +1,8 @@
 
 /*
- * Group commit.  Submits queue up in their nginx worker; at most one batch of
- * them is on the commits thread, and what arrives meanwhile is the next.  An
+ * Group commit.  Submits, and changes of jobs, queue up in their nginx worker;
+ * at most one batch of them is on the commits thread, and what arrives
+ * meanwhile is the next.  An
  * answer goes out only after the commit of its batch returned.
  */
 
@@ -250,7 +251,8 @@ ngx_http_async_commit_refused(ngx_http_async_batch_t *b)
     }
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "async_store: %ui submits were not stored (%s): %s",
+                  "async_store: %ui submits or cancels were not stored (%s): "
+                  "%s",
                   ac->refused, async_rc_name(b->rc), b->error.text);
 
     ac->told = ngx_time();

@@ -189,15 +189,18 @@ struct ngx_http_async_capture_s {
 
 
 /*
- * A submit on its way to the disk.  It has a pool of its own, since the
- * request may be gone before its job is stored.  In turns it belongs to the
- * event loop, to the files thread and to the commits thread; only request is
- * touched by the event loop at any time.
+ * A submit, or a change of a job, on its way to the disk.  It has a pool of
+ * its own, since the request may be gone before its job is stored.  In turns
+ * it belongs to the event loop, to the files thread and to the commits
+ * thread; only request is touched by the event loop at any time.
  */
 typedef struct ngx_http_async_op_s  ngx_http_async_op_t;
 
 typedef void (*ngx_http_async_op_handler_pt)(ngx_http_async_op_t *op,
     async_rc_t rc);
+/* a change was made or refused, as rc says: answers, as a content handler */
+typedef ngx_int_t (*ngx_http_async_act_pt)(ngx_http_request_t *r,
+    const async_id_t *id, async_rc_t rc);
 
 struct ngx_http_async_op_s {
     ngx_queue_t                  queue;
@@ -206,6 +209,7 @@ struct ngx_http_async_op_s {
     ngx_http_async_op_handler_pt handler;     /* rc is known: answers, and
                                                  frees unless in flight */
     ngx_http_async_op_handler_pt file_done;
+    ngx_http_async_act_pt        act;         /* of a change */
     ngx_uint_t                   in_flight;   /* unsigned in_flight:1: it is
                                                  on a thread */
     ngx_uint_t                   withdrawn;   /* unsigned withdrawn:1: it was
@@ -406,6 +410,15 @@ ngx_int_t ngx_http_async_release_header(ngx_http_request_t *r);
 
 /* ngx_http_async_status.c, ngx_http_async_result.c */
 ngx_int_t ngx_http_async_status_handler(ngx_http_request_t *r);
+/*
+ * The job that a request is about: every verb comes by here.  NULL: rc is
+ * what the handler returns, an answer was sent.  It is borrowed until the
+ * next call.  id NULL: the request names none.
+ */
+async_job_t *ngx_http_async_find_job(ngx_http_request_t *r,
+    const async_id_t *id, ngx_int_t *rc);
+/* of the Retry-After of a job that is not finished */
+time_t ngx_http_async_job_retry_after(async_job_t *job);
 ngx_int_t ngx_http_async_result(ngx_http_request_t *r, async_job_t *job);
 /* NGX_DECLINED: the stored head is missing or damaged, nothing was sent */
 ngx_int_t ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job);
@@ -416,6 +429,20 @@ ngx_int_t ngx_http_async_damaged(ngx_http_request_t *r, const async_id_t *id,
 /* ngx_http_async_history.c */
 ngx_int_t ngx_http_async_history(ngx_http_request_t *r,
     const async_id_t *id);
+
+/* ngx_http_async_cancel.c: what changes a job; all return what a content
+   handler returns */
+ngx_int_t ngx_http_async_cancel(ngx_http_request_t *r, async_job_t *job);
+/*
+ * Sends an event about a job to the store, and answers with done() once it is
+ * on the disk, or is not.  done() is not called if the request is gone by
+ * then; rc is what the store made of the event, see async_apply.h.
+ */
+ngx_int_t ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
+    const async_id_t *id, ngx_http_async_act_pt done);
+/* the problem for an rc that says nothing about the job */
+ngx_int_t ngx_http_async_act_failed(ngx_http_request_t *r,
+    const async_id_t *id, async_rc_t rc);
 
 /* ngx_http_async_spooled.c: results that lie in the spool */
 ngx_int_t ngx_http_async_spooled(ngx_http_request_t *r, async_job_t *job);

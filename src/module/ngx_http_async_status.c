@@ -1,7 +1,7 @@
 
 /*
- * The job resource: {status}{id} and what lies below it.  Served from the
- * map in the event loop, with no system call of ours.
+ * The job resource: {status}{id} and what lies below it.  Reading is served
+ * from the map in the event loop, with no system call of ours.
  */
 
 #include "ngx_http_async_module.h"
@@ -32,19 +32,28 @@ static void ngx_http_async_opening_cleanup(void *data);
 static ngx_int_t ngx_http_async_status(ngx_http_request_t *r);
 static ngx_http_async_resource_e ngx_http_async_resource(
     ngx_http_request_t *r, async_id_t *id);
-static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r);
+static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r,
+    ngx_http_async_resource_e resource);
 static ngx_int_t ngx_http_async_document(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_set_etag(ngx_http_request_t *r,
     async_job_t *job);
-static time_t ngx_http_async_job_retry_after(async_job_t *job);
 
 
 ngx_int_t
 ngx_http_async_status_handler(ngx_http_request_t *r)
 {
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_async_other_method(r);
+    async_id_t                 id;
+    ngx_http_async_resource_e  resource;
+
+    resource = ngx_http_async_resource(r, &id);
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+        && (r->method != NGX_HTTP_DELETE
+            || resource == NGX_HTTP_ASYNC_RESULT
+            || resource == NGX_HTTP_ASYNC_HISTORY))
+    {
+        return ngx_http_async_other_method(r, resource);
     }
 
     if (ngx_http_async_view() == NULL && ngx_http_async_store_error() == NULL)
@@ -128,60 +137,80 @@ ngx_http_async_opening_cleanup(void *data)
 static ngx_int_t
 ngx_http_async_status(ngx_http_request_t *r)
 {
+    ngx_int_t                   rc;
     async_id_t                  id;
-    async_rc_t                  rc;
-    async_job_t                 job;
-    async_view_t               *view;
+    async_job_t                *job;
     ngx_http_async_resource_e   resource;
 
-    static uint8_t  buf[ASYNC_JOB_MAX];
-
-    view = ngx_http_async_view();
-
-    if (view == NULL) {
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The store cannot be read at present.", NULL, 0);
-    }
-
     resource = ngx_http_async_resource(r, &id);
-    rc = ASYNC_NOT_FOUND;
 
-    if (resource != NGX_HTTP_ASYNC_NOTHING) {
-        rc = ngx_http_async_view_job(r, view, &id, &job, buf);
+    job = ngx_http_async_find_job(r, resource != NGX_HTTP_ASYNC_NOTHING
+                                     ? &id : NULL, &rc);
+    if (job == NULL) {
+        return rc;
     }
 
-    switch (rc) {
-
-    case ASYNC_OK:
-        break;
-
-    case ASYNC_NOT_FOUND:
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
-                   "There is no such job here.", NULL, 0);
-
-    default:
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "a job cannot be read (%s)", async_rc_name(rc));
-
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The job cannot be read at present.", &id, 0);
+    if (r->method == NGX_HTTP_DELETE) {
+        return ngx_http_async_cancel(r, job);
     }
 
     if (resource == NGX_HTTP_ASYNC_RESULT) {
 
-        if (async_state_final(job.state)) {
-            return ngx_http_async_result(r, &job);
+        if (async_state_final(job->state)) {
+            return ngx_http_async_result(r, job);
         }
 
-        return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, &job,
-                                        ngx_http_async_job_retry_after(&job));
+        return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job,
+                                        ngx_http_async_job_retry_after(job));
     }
 
     if (resource == NGX_HTTP_ASYNC_HISTORY) {
-        return ngx_http_async_history(r, &job.id);
+        return ngx_http_async_history(r, &job->id);
     }
 
-    return ngx_http_async_document(r, &job);
+    return ngx_http_async_document(r, job);
+}
+
+
+async_job_t *
+ngx_http_async_find_job(ngx_http_request_t *r, const async_id_t *id,
+    ngx_int_t *rc)
+{
+    async_rc_t     found;
+    async_view_t  *view;
+
+    static uint8_t      buf[ASYNC_JOB_MAX];
+    static async_job_t  job;
+
+    view = ngx_http_async_view();
+
+    if (view == NULL) {
+        *rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                  "The store cannot be read at present.", NULL, 0);
+        return NULL;
+    }
+
+    found = id ? ngx_http_async_view_job(r, view, id, &job, buf)
+               : ASYNC_NOT_FOUND;
+
+    switch (found) {
+
+    case ASYNC_OK:
+        return &job;
+
+    case ASYNC_NOT_FOUND:
+        *rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
+                  "There is no such job here.", NULL, 0);
+        return NULL;
+
+    default:
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "a job cannot be read (%s)", async_rc_name(found));
+
+        *rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                  "The job cannot be read at present.", id, 0);
+        return NULL;
+    }
 }
 
 
@@ -230,20 +259,29 @@ ngx_http_async_resource(ngx_http_request_t *r, async_id_t *id)
 
 
 static ngx_int_t
-ngx_http_async_other_method(ngx_http_request_t *r)
+ngx_http_async_other_method(ngx_http_request_t *r,
+    ngx_http_async_resource_e resource)
 {
-    ngx_int_t  rc;
+    ngx_int_t   rc;
+    ngx_uint_t  job;
 
     static ngx_str_t  allow = ngx_string("GET, HEAD, OPTIONS");
+    static ngx_str_t  allow_job = ngx_string("GET, HEAD, DELETE, OPTIONS");
 
-    if (ngx_http_async_add_header(r, "Allow", &allow) == NULL) {
+    job = resource == NGX_HTTP_ASYNC_DOCUMENT;
+
+    if (ngx_http_async_add_header(r, "Allow", job ? &allow_job : &allow)
+        == NULL)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (r->method != NGX_HTTP_OPTIONS) {
         return ngx_http_async_reply_problem(r,
                    ASYNC_PROBLEM_METHOD_NOT_ALLOWED,
-                   "A job can be read with GET and HEAD.", NULL, 0);
+                   job ? "A job is read with GET and HEAD, and canceled "
+                         "with DELETE."
+                       : "This is read with GET and HEAD.", NULL, 0);
     }
 
     rc = ngx_http_discard_request_body(r);
@@ -302,7 +340,7 @@ ngx_http_async_set_etag(ngx_http_request_t *r, async_job_t *job)
 
 /* what its location said when the job was accepted */
 
-static time_t
+time_t
 ngx_http_async_job_retry_after(async_job_t *job)
 {
     async_policy_t  policy;

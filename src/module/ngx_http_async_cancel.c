@@ -1,0 +1,211 @@
+
+/*
+ * DELETE of a job, and what any request needs that changes one: the change
+ * goes with the group commit, and the answer after it.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+#define NGX_HTTP_ASYNC_ACT_POOL  4096
+
+
+static ngx_int_t ngx_http_async_cancel_done(ngx_http_request_t *r,
+    const async_id_t *id, async_rc_t rc);
+static ngx_int_t ngx_http_async_cancel_answer(ngx_http_request_t *r,
+    async_job_t *job);
+static void ngx_http_async_acted(ngx_http_async_op_t *op, async_rc_t rc);
+static void ngx_http_async_act_gone(void *data);
+
+
+/* what is final, or marked, stays so: nothing need be written */
+
+ngx_int_t
+ngx_http_async_cancel(ngx_http_request_t *r, async_job_t *job)
+{
+    if (async_state_final(job->state)
+        || (job->state == ASYNC_STATE_PROCESSING
+            && (job->flags & ASYNC_JOB_CANCEL_WANTED)))
+    {
+        return ngx_http_async_cancel_answer(r, job);
+    }
+
+    return ngx_http_async_act(r, ASYNC_EVENT_CANCEL_REQUESTED, &job->id,
+                              ngx_http_async_cancel_done);
+}
+
+
+/* whatever the store made of it, the job's record tells */
+
+static ngx_int_t
+ngx_http_async_cancel_done(ngx_http_request_t *r, const async_id_t *id,
+    async_rc_t rc)
+{
+    ngx_int_t     answer;
+    async_job_t  *job;
+
+    if (rc != ASYNC_OK && rc != ASYNC_REFUSED && rc != ASYNC_NOT_FOUND) {
+        return ngx_http_async_act_failed(r, id, rc);
+    }
+
+    job = ngx_http_async_find_job(r, id, &answer);
+
+    return job ? ngx_http_async_cancel_answer(r, job) : answer;
+}
+
+
+static ngx_int_t
+ngx_http_async_cancel_answer(ngx_http_request_t *r, async_job_t *job)
+{
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    if (job->state == ASYNC_STATE_COMPLETED
+        || job->state == ASYNC_STATE_FAILED)
+    {
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_FINISHED,
+                   "The job has ended, there is nothing to cancel.",
+                   &job->id, 0);
+    }
+
+    /* it is done: a condition comes too late */
+
+    r->disable_not_modified = 1;
+
+    if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (job->state == ASYNC_STATE_CANCELED) {
+        return ngx_http_async_reply_job(r, NGX_HTTP_OK, job, 0);
+    }
+
+    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job,
+                                    ngx_http_async_job_retry_after(job));
+}
+
+
+/* --- a change --- */
+
+ngx_int_t
+ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
+    const async_id_t *id, ngx_http_async_act_pt done)
+{
+    ngx_int_t             rc;
+    ngx_pool_t           *pool;
+    ngx_http_cleanup_t   *cln;
+    ngx_http_async_op_t  *op;
+
+    if (ngx_http_async_store_error()) {
+        return ngx_http_async_act_failed(r, id, ASYNC_UNAVAILABLE);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    pool = ngx_create_pool(NGX_HTTP_ASYNC_ACT_POOL, ngx_cycle->log);
+    if (pool == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    op = ngx_pcalloc(pool, sizeof(ngx_http_async_op_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (op == NULL || cln == NULL) {
+        ngx_destroy_pool(pool);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    op->pool = pool;
+    op->request = r;
+    op->handler = ngx_http_async_acted;
+    op->act = done;
+    op->fd = NGX_INVALID_FILE;
+
+    op->event.type = type;
+    op->event.id = *id;
+    op->event.by.data = "client";
+    op->event.by.len = sizeof("client") - 1;
+
+    cln->handler = ngx_http_async_act_gone;
+    cln->data = op;
+    op->cleanup = cln;
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+    r->main->count++;
+
+    ngx_http_async_commit(op);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_async_acted(ngx_http_async_op_t *op, async_rc_t rc)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = op->request;
+
+    if (r) {
+        c = r->connection;
+        ngx_http_set_log_request(c->log, r);
+
+        op->cleanup->handler = NULL;
+        ngx_http_async_act_gone(op);
+
+        ngx_http_finalize_request(r, op->act(r, &op->event.id, rc));
+        ngx_http_run_posted_requests(c);
+    }
+
+    if (!op->in_flight) {
+        ngx_http_async_free(op, rc);
+    }
+}
+
+
+/* the request is gone; what it asked for happens all the same */
+
+static void
+ngx_http_async_act_gone(void *data)
+{
+    ngx_http_async_op_t *op = data;
+
+    op->request = NULL;
+    op->cleanup = NULL;
+}
+
+
+ngx_int_t
+ngx_http_async_act_failed(ngx_http_request_t *r, const async_id_t *id,
+    async_rc_t rc)
+{
+    switch (rc) {
+
+    case ASYNC_STORE_FULL:
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_FULL,
+                   "The store has no room for the change.", id, 0);
+
+    case ASYNC_UNKNOWN:
+        return ngx_http_async_reply_problem(r,
+                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "Whether the job was changed is not known.", id, 1);
+
+    case ASYNC_LATE:
+    case ASYNC_BUSY:
+        return ngx_http_async_reply_problem(r,
+                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "The job could not be changed in time.", id, 0);
+
+    default:
+        return ngx_http_async_reply_problem(r,
+                   ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                   "The job could not be changed.", id, 0);
+    }
+}
