@@ -141,16 +141,18 @@ for my $path ('0192f3c1-7a9b-7c3e-9d2f-1b5e0c8a4d11', '', 'x', 'result', '0192f3
 
 
 
-=== TEST 8: a result cannot be canceled
+=== TEST 8: a result or a history cannot be canceled
 --- no_worker
 --- config
     location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }
 --- check
 my $url = submit('/a')->json->{statusUrl};
-my $answer = request('DELETE', "$url/result");
-is($answer->{status}, 405, 'the status');
-is($answer->header('Allow'), 'GET, HEAD, OPTIONS', 'Allow');
+for my $what (qw(result history)) {
+    my $answer = request('DELETE', "$url/$what");
+    is($answer->{status}, 405, "$what: the status");
+    is($answer->header('Allow'), 'GET, HEAD, OPTIONS', "$what: Allow");
+}
 is(get($url)->json->{status}, 'queued', 'nothing happened');
 
 

@@ -242,6 +242,30 @@ a_job_whose_server_is_away_is_canceled_at_once(void **state)
 
 
 static void
+a_job_that_waits_for_its_time_is_canceled_at_once(void **state)
+{
+    uint8_t         buf[ASYNC_JOB_MAX];
+    fixture_t      *f = *state;
+    async_job_t     job;
+    async_event_t   event;
+
+    job = fixture_job(1);
+    event = fixture_submitted(&job);
+    event.due = f->now + 60000;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    assert_int_equal(fixture_look(f, &job.id, buf).state,
+                     ASYNC_STATE_SCHEDULED);
+
+    assert_int_equal(cancel(f, &job.id), ASYNC_OK);
+    (void) assert_canceled(f, &job.id, buf, false);
+
+    fixture_take_over(f);
+    f->now += 60000;
+    assert_int_equal(fixture_claim(f, 1), 0);
+}
+
+
+static void
 a_job_that_runs_is_marked_once(void **state)
 {
     lines_t             found;
@@ -543,6 +567,7 @@ main(void)
         sound(what_an_attempt_before_left_open_is_said),
         sound(a_parked_job_is_canceled_at_once),
         sound(a_job_whose_server_is_away_is_canceled_at_once),
+        sound(a_job_that_waits_for_its_time_is_canceled_at_once),
         sound(a_job_that_runs_is_marked_once),
         sound(its_worker_ends_it_and_says_whether_it_was_sent),
         sound(one_that_was_not_sent_has_no_unknown_outcome),
