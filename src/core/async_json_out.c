@@ -7,12 +7,11 @@
 #include "async_json.h"
 #include "async_json_out.h"
 #include "async_time.h"
+#include "async_utf8.h"
 
 
 static char *async_json_escape(char *p, const char *limit, async_str_t s);
 static char *async_json_ascii(char *p, const char *limit, uint8_t c);
-static size_t async_json_utf8(const uint8_t *p, const uint8_t *end,
-    bool *valid);
 
 
 char *
@@ -125,7 +124,7 @@ async_json_escape(char *p, const char *limit, async_str_t s)
             continue;
         }
 
-        n = async_json_utf8(c, end, &valid);
+        n = async_utf8(c, end, &valid);
 
         p = valid ? async_json_raw(p, limit, (const char *) c, n)
                   : async_json_literal(p, limit, "\xef\xbf\xbd");
@@ -175,60 +174,4 @@ async_json_ascii(char *p, const char *limit, uint8_t c)
 
         return async_json_raw(p, limit, escaped, sizeof(escaped));
     }
-}
-
-
-/*
- * The length of the sequence that starts at p; of one that is not valid, the
- * length of its longest valid start (at least 1), which is what one U+FFFD
- * stands for (Unicode 15, section 3.9, table 3-7 and "U+FFFD Substitution").
- */
-
-static size_t
-async_json_utf8(const uint8_t *p, const uint8_t *end, bool *valid)
-{
-    size_t   n, len;
-    uint8_t  low, high;
-
-    low = 0x80;
-    high = 0xbf;
-
-    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-        len = 2;
-
-    } else if ((p[0] & 0xf0) == 0xe0) {
-        len = 3;
-
-        /* neither overlong nor a surrogate */
-
-        low = (p[0] == 0xe0) ? 0xa0 : low;
-        high = (p[0] == 0xed) ? 0x9f : high;
-
-    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        len = 4;
-
-        /* neither overlong nor above U+10FFFF */
-
-        low = (p[0] == 0xf0) ? 0x90 : low;
-        high = (p[0] == 0xf4) ? 0x8f : high;
-
-    } else {
-        *valid = false;
-        return 1;
-    }
-
-    for (n = 1; n < len; n++) {
-
-        if (p + n == end || p[n] < low || p[n] > high) {
-            *valid = false;
-            return n;
-        }
-
-        low = 0x80;
-        high = 0xbf;
-    }
-
-    *valid = true;
-
-    return len;
 }
