@@ -31,7 +31,7 @@ warn    := -Wall -Wextra -Werror
 cflags  := -std=c11 -D_GNU_SOURCE -O2 -g $(warn) $(CFLAGS)
 asan    := -std=c11 -D_GNU_SOURCE -O1 -g $(warn) -fno-omit-frame-pointer \
            -fsanitize=address,undefined -fno-sanitize-recover=all
-libs    := -llmdb -lcrypto -lcurl -lpthread
+libs    := -llmdb -lcrypto -lcurl -lcjson -lpthread
 
 # what a folder may include is what it is given here (design, the layers)
 incs_core   := -Isrc/core

@@ -12,7 +12,7 @@ set -eu
 
 # libssl-dev, libpcre2-dev, zlib1g-dev: for nginx itself, with NGINX_SRC
 build='gcc libc6-dev make nginx nginx-dev liblmdb-dev libssl-dev
-       libcurl4-openssl-dev libpcre2-dev zlib1g-dev'
+       libcurl4-openssl-dev libcjson-dev libpcre2-dev zlib1g-dev'
 
 demo='curl python3'
 
