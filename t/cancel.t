@@ -217,7 +217,24 @@ is(get($url)->json->{status}, 'queued', 'it waits on');
 
 
 
-=== TEST 13: a job that was about to be canceled may end first
+=== TEST 13: nobody cancels a job of another
+--- no_worker
+--- config
+    location /a     { async on; async_owner $http_x_owner; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; async_owner $http_x_owner; }
+--- check
+my @me    = (headers => ['X-Owner' => 'me']);
+my $url   = submit('/a', @me)->json->{statusUrl};
+my $none  = request('DELETE', '/jobs/0192f3c1-7a9b-7c3e-9d2f-1b5e0c8a4d11', @me);
+my $other = request('DELETE', $url, headers => ['X-Owner' => 'you']);
+is($other->{status}, 404, 'another: 404');
+is($other->{body}, $none->{body}, 'as if it were not there');
+is(get($url, @me)->json->{status}, 'queued', 'it waits on');
+is(request('DELETE', $url, @me)->json->{status}, 'canceled', 'its owner cancels it');
+
+
+
+=== TEST 14: a job that was about to be canceled may end first
 --- config
     location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }

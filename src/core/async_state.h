@@ -44,7 +44,9 @@ typedef enum {
     X(10, CANCEL_REQUESTED, "cancel-requested")                              \
     X(11, CANCELED,         "canceled")                                      \
     X(12, DELAYED,          "delayed")          /* submitted by a client, not
-                                                   to start before a time */
+                                                   to start before a time */ \
+    X(13, FORGOTTEN,        "forgotten")        /* removed with its history:
+                                                   no line tells of it */
 
 typedef enum {
 #define X(number, symbol, name)  ASYNC_EVENT_##symbol = number,

@@ -435,8 +435,10 @@ ngx_int_t ngx_http_async_history(ngx_http_request_t *r,
 ngx_int_t ngx_http_async_cancel(ngx_http_request_t *r, async_job_t *job);
 /*
  * Sends an event about a job to the store, and answers with done() once it is
- * on the disk, or is not.  done() is not called if the request is gone by
- * then; rc is what the store made of the event, see async_apply.h.
+ * on the disk, or is not: ASYNC_EVENT_CANCEL_REQUESTED, or
+ * ASYNC_EVENT_FORGOTTEN to remove one that has ended.  done() is not called
+ * if the request is gone by then; rc is what the store made of the event, see
+ * async_apply.h.
  */
 ngx_int_t ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
     const async_id_t *id, ngx_http_async_act_pt done);

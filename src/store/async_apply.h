@@ -73,6 +73,9 @@ typedef struct {
  *   CANCELED          id, epoch, attempt, sent, duration: its worker stopped
  *                     it.  RELEASED, INTERRUPTED and ATTEMPT_FAILED of a job
  *                     that is marked come to the same
+ *   FORGOTTEN         id, no fence: all of a job that has ended is removed, as
+ *                     its retention would in the end.  ASYNC_REFUSED if it
+ *                     has not ended
  *   others            refused until they are built
  */
 typedef struct {

@@ -10,6 +10,8 @@
 static bool async_event_fits(async_work_t *work, const async_event_t *event,
     const async_job_t *job, size_t need);
 static async_rc_t async_event_check(const async_event_t *event);
+static async_rc_t async_event_client(async_work_t *work,
+    const async_event_t *event, async_job_t *job);
 static async_rc_t async_event_fence(async_work_t *work,
     const async_event_t *event, const async_job_t *job);
 static void async_event_change(async_work_t *work, const async_event_t *event,
@@ -44,8 +46,11 @@ async_event_apply(async_work_t *work, const async_event_t *event)
 
     rc = async_work_job(work, &event->id, &job, buf);
 
-    if (rc == ASYNC_OK && event->type == ASYNC_EVENT_CANCEL_REQUESTED) {
-        return async_cancel_request(work, event, &job);
+    if (rc == ASYNC_OK
+        && (event->type == ASYNC_EVENT_CANCEL_REQUESTED
+            || event->type == ASYNC_EVENT_FORGOTTEN))
+    {
+        return async_event_client(work, event, &job);
     }
 
     if (rc == ASYNC_OK) {
@@ -110,6 +115,7 @@ async_event_check(const async_event_t *event)
     case ASYNC_EVENT_RELEASED:
     case ASYNC_EVENT_INTERRUPTED:
     case ASYNC_EVENT_CANCEL_REQUESTED:
+    case ASYNC_EVENT_FORGOTTEN:
         return ASYNC_OK;
 
     case ASYNC_EVENT_CANCELED:
@@ -132,6 +138,26 @@ async_event_check(const async_event_t *event)
     default:
         return ASYNC_REFUSED;
     }
+}
+
+
+/* who knows the job, not who runs it: for him the state decides */
+
+static async_rc_t
+async_event_client(async_work_t *work, const async_event_t *event,
+    async_job_t *job)
+{
+    if (event->type == ASYNC_EVENT_CANCEL_REQUESTED) {
+        return async_cancel_request(work, event, job);
+    }
+
+    if (!async_state_final((async_state_t) job->state)) {
+        return ASYNC_REFUSED;
+    }
+
+    (void) async_work_forget(work, job);
+
+    return work->fault;
 }
 
 

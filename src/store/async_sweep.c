@@ -21,8 +21,6 @@ static bool async_sweep_job(async_work_t *work, async_sweep_t *sweep,
     const async_key_t *row);
 static void async_sweep_result(async_work_t *work, async_sweep_t *sweep,
     async_job_t *job);
-static void async_sweep_forget(async_work_t *work, async_sweep_t *sweep,
-    const async_job_t *job);
 static unsigned async_sweep_range(async_work_t *work, const async_key_t *from,
     const async_key_t *below);
 static int async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
@@ -108,7 +106,8 @@ async_sweep_job(async_work_t *work, async_sweep_t *sweep,
     if ((job.flags & ASYNC_JOB_SWEPT)
         || (job.due <= work->now && !sweep->tight))
     {
-        async_sweep_forget(work, sweep, &job);
+        sweep->rows += async_work_forget(work, &job);
+        sweep->jobs++;
 
     } else {
         async_sweep_result(work, sweep, &job);
@@ -144,18 +143,18 @@ async_sweep_result(async_work_t *work, async_sweep_t *sweep, async_job_t *job)
 }
 
 
-static void
-async_sweep_forget(async_work_t *work, async_sweep_t *sweep,
-    const async_job_t *job)
+unsigned
+async_work_forget(async_work_t *work, const async_job_t *job)
 {
+    unsigned     rows;
     async_key_t  key, below;
 
-    sweep->rows += async_work_drop(work, job, ASYNC_PAYLOAD_REQUEST,
-                                   ASYNC_PAYLOAD_RESPONSE_BODY);
+    rows = async_work_drop(work, job, ASYNC_PAYLOAD_REQUEST,
+                           ASYNC_PAYLOAD_RESPONSE_BODY);
 
     async_key_trail(&key, &job->id, 0);
     async_key_trail(&below, &job->id, UINT64_MAX);
-    sweep->rows += async_sweep_range(work, &key, &below);
+    rows += async_sweep_range(work, &key, &below);
 
     async_key_place(&key, job, 0);
     async_work_delete(work, &key);
@@ -164,8 +163,7 @@ async_sweep_forget(async_work_t *work, async_sweep_t *sweep,
     async_key_job(&key, &job->id);
     async_work_delete(work, &key);
 
-    sweep->rows += 2;
-    sweep->jobs++;
+    return rows + 2;
 }
 
 

@@ -171,6 +171,8 @@ void async_place_count(async_tally_t *tally, uint8_t state, int by);
 /* --- async_sweep.c --- */
 
 void async_sweep_run(async_work_t *work, async_sweep_t *sweep);
+/* all of a job that has ended; how many rows that were, about */
+unsigned async_work_forget(async_work_t *work, const async_job_t *job);
 /* deletes what is stored of a job's messages, kinds from..to, its files too;
    how many rows that were.  The job's record is the caller's */
 unsigned async_work_drop(async_work_t *work, const async_job_t *job,

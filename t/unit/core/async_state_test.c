@@ -26,15 +26,16 @@ static const char *const  expected[ASYNC_STATE_MAX] = {
                       | | | | | | | | FAILED
                       | | | | | | | | | CANCEL_REQUESTED
                       | | | | | | | | | | CANCELED
-                      | | | | | | | | | | | DELAYED */
-    /* none       */ "Q . . . . . . . . . . S",
-    /* queued     */ ". P . . . . Q . F . X .",
-    /* scheduled  */ ". . . . . . Q . F . X .",
-    /* processing */ ". . P Q Q R . C F P X .",
-    /* retrying   */ ". . . . . . Q . F . X .",
-    /* completed  */ ". . . . . . . . . . . .",
-    /* failed     */ ". . . . . . . . . . . .",
-    /* canceled   */ ". . . . . . . . . . . ."
+                      | | | | | | | | | | | DELAYED
+                      | | | | | | | | | | | | FORGOTTEN */
+    /* none       */ "Q . . . . . . . . . . S .",
+    /* queued     */ ". P . . . . Q . F . X . .",
+    /* scheduled  */ ". . . . . . Q . F . X . .",
+    /* processing */ ". . P Q Q R . C F P X . .",
+    /* retrying   */ ". . . . . . Q . F . X . .",
+    /* completed  */ ". . . . . . . . . . . . .",
+    /* failed     */ ". . . . . . . . . . . . .",
+    /* canceled   */ ". . . . . . . . . . . . ."
 };
 
 static const char  letters[ASYNC_STATE_MAX] = {
