@@ -46,7 +46,8 @@ typedef enum {
     ASYNC_JOB_TAG_REQUEST_SEAL  = 8,
     ASYNC_JOB_TAG_RESPONSE_SEAL = 9,
     ASYNC_JOB_TAG_OWNER         = 10,
-    ASYNC_JOB_TAG_LAST          = 10
+    ASYNC_JOB_TAG_DIALECT       = 11,   /* a byte; absent: native */
+    ASYNC_JOB_TAG_LAST          = 11
 } async_job_tag_t;
 
 
@@ -63,6 +64,7 @@ static bool async_job_read_tags(async_reader_t *rd, async_job_t *job);
 static async_str_t *async_job_tag(async_job_t *job, uint16_t tag);
 static async_seal_t *async_job_seal(async_job_t *job, uint16_t tag);
 static bool async_job_read_seal(async_seal_t *seal, async_str_t value);
+static bool async_job_read_dialect(async_job_t *job, async_str_t value);
 
 
 static const char *const  async_job_error_names[ASYNC_JOB_ERROR_MAX] = {
@@ -98,6 +100,10 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
     async_job_write_seal(&w, ASYNC_JOB_TAG_RESPONSE_SEAL,
                          &job->response.seal);
     async_job_write_tag(&w, ASYNC_JOB_TAG_OWNER, job->owner);
+
+    if (job->dialect != ASYNC_DIALECT_NATIVE) {
+        async_write_tag(&w, ASYNC_JOB_TAG_DIALECT, &job->dialect, 1);
+    }
 
     async_write_raw(&w, job->unknown.data, job->unknown.len);
 
@@ -297,6 +303,12 @@ async_job_read_tags(async_reader_t *rd, async_job_t *job)
                 return false;
             }
 
+            if (tag == ASYNC_JOB_TAG_DIALECT
+                && !async_job_read_dialect(job, value))
+            {
+                return false;
+            }
+
             start = (const char *) rd->pos;
         }
 
@@ -385,6 +397,19 @@ async_job_read_seal(async_seal_t *seal, async_str_t value)
         seal->head_crc |= (uint32_t) p[i] << 8 * i;
         seal->capture_crc |= (uint32_t) p[4 + i] << 8 * i;
     }
+
+    return true;
+}
+
+
+static bool
+async_job_read_dialect(async_job_t *job, async_str_t value)
+{
+    if (value.len != 1 || value.data[0] == ASYNC_DIALECT_NATIVE) {
+        return false;
+    }
+
+    job->dialect = (uint8_t) value.data[0];
 
     return true;
 }

@@ -129,6 +129,8 @@ typedef struct {
     async_str_t  resource;          /* the backend's Location, made absolute */
     async_str_t  detail;            /* one sentence beside error, for people */
     async_str_t  owner;             /* ASYNC_OWNER bytes, or nobody's */
+    uint8_t      dialect;           /* async_dialect_t, or of a newer version:
+                                       as good as native */
 
     async_str_t  unknown;           /* tags of a newer version, carried along */
 } async_job_t;

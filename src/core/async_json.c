@@ -15,7 +15,7 @@ static char *async_json_times(char *p, const char *limit,
     const async_job_t *job);
 static char *async_json_outcome(char *p, const char *limit,
     const async_job_t *job);
-static char *async_json_error(char *p, const char *limit,
+static char *async_json_reason(char *p, const char *limit,
     const async_job_t *job);
 
 
@@ -124,7 +124,7 @@ async_json_outcome(char *p, const char *limit, const async_job_t *job)
     }
 
     if (failed || job->state == ASYNC_STATE_RETRYING) {
-        p = async_json_error(p, limit, job);
+        p = async_json_reason(p, limit, job);
     }
 
     if (job->state == ASYNC_STATE_CANCELED && (job->flags & ASYNC_JOB_SENT)) {
@@ -136,7 +136,7 @@ async_json_outcome(char *p, const char *limit, const async_job_t *job)
 
 
 static char *
-async_json_error(char *p, const char *limit, const async_job_t *job)
+async_json_reason(char *p, const char *limit, const async_job_t *job)
 {
     async_str_t  code;
 

@@ -25,6 +25,17 @@
  */
 size_t async_json_job(char *out, size_t cap, const async_job_t *job);
 
+/*
+ * The same in the azure dialect.  origin, "scheme://host[:port]", completes
+ * the place of the result; empty where the job's prefix is absolute.
+ */
+size_t async_json_azure(char *out, size_t cap, const async_job_t *job,
+    async_str_t origin);
+
+/* {"error":{"code":…,"message":…}}, in all dialects but the native one */
+size_t async_json_error(char *out, size_t cap, async_str_t code,
+    async_str_t message);
+
 /* the same for a line of a job's history (contract, section 4) */
 size_t async_json_trail(char *out, size_t cap, uint64_t seq,
     const async_trail_t *t);

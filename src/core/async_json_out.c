@@ -10,7 +10,6 @@
 #include "async_utf8.h"
 
 
-static char *async_json_escape(char *p, const char *limit, async_str_t s);
 static char *async_json_ascii(char *p, const char *limit, uint8_t c);
 
 
@@ -102,7 +101,7 @@ async_json_string(char *out, const char *limit, async_str_t s)
 }
 
 
-static char *
+char *
 async_json_escape(char *p, const char *limit, async_str_t s)
 {
     bool            valid;

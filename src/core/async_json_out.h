@@ -19,6 +19,7 @@ char *async_json_raw(char *p, const char *limit, const char *data,
 #define async_json_literal(p, limit, text)                                   \
     async_json_raw(p, limit, text, sizeof(text) - 1)
 
+char *async_json_escape(char *p, const char *limit, async_str_t s);
 char *async_json_text(char *p, const char *limit, const char *name,
     async_str_t s);
 char *async_json_number(char *p, const char *limit, const char *name,

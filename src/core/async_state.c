@@ -44,7 +44,14 @@ static const uint8_t  async_moves[ASYNC_STATE_MAX][ASYNC_EVENT_MAX] = {
 
 
 static const char *const  async_state_names[ASYNC_STATE_MAX] = {
-#define X(number, symbol, name)  [number] = name,
+#define X(number, symbol, name, azure)  [number] = name,
+    ASYNC_STATES(X)
+#undef X
+};
+
+
+static const char *const  async_state_azures[ASYNC_STATE_MAX] = {
+#define X(number, symbol, name, azure)  [number] = azure,
     ASYNC_STATES(X)
 #undef X
 };
@@ -89,6 +96,19 @@ async_state_name(async_state_t state)
     }
 
     return async_state_names[state];
+}
+
+
+const char *
+async_state_azure(async_state_t state)
+{
+    if ((unsigned) state >= ASYNC_STATE_MAX
+        || async_state_azures[state] == NULL)
+    {
+        return "";
+    }
+
+    return async_state_azures[state];
 }
 
 

@@ -10,19 +10,19 @@
 #include <stdbool.h>
 
 
-/*        number  symbol      wire name     meaning */
+/*    number  symbol   wire name     in azure       meaning */
 #define ASYNC_STATES(X)                                                      \
-    X(1,  QUEUED,     "queued")     /* waits for its turn */                 \
-    X(2,  SCHEDULED,  "scheduled")  /* waits for a time the client asked */  \
-    X(3,  PROCESSING, "processing") /* claimed by the worker, maybe sent */  \
-    X(4,  RETRYING,   "retrying")   /* waits for the next attempt */         \
-    X(5,  COMPLETED,  "completed")  /* final: the response is stored */      \
-    X(6,  FAILED,     "failed")     /* final: error says why */              \
-    X(7,  CANCELED,   "canceled")   /* final: we stopped */
+    X(1, QUEUED,     "queued",     "NotStarted") /* waits for its turn */    \
+    X(2, SCHEDULED,  "scheduled",  "NotStarted") /* waits for its time */    \
+    X(3, PROCESSING, "processing", "Running")    /* claimed, maybe sent */   \
+    X(4, RETRYING,   "retrying",   "Running")    /* waits for another try */ \
+    X(5, COMPLETED,  "completed",  "Succeeded")  /* final: response stored */\
+    X(6, FAILED,     "failed",     "Failed")     /* final: error says why */ \
+    X(7, CANCELED,   "canceled",   "Canceled")   /* final: we stopped */
 
 typedef enum {
     ASYNC_STATE_NONE = 0,           /* no such job yet */
-#define X(number, symbol, name)  ASYNC_STATE_##symbol = number,
+#define X(number, symbol, name, azure)  ASYNC_STATE_##symbol = number,
     ASYNC_STATES(X)
 #undef X
     ASYNC_STATE_MAX
@@ -56,10 +56,26 @@ typedef enum {
 } async_event_type_t;
 
 
+/* how a job is told to its clients (contract, section 12) */
+#define ASYNC_DIALECTS(X)                                                    \
+    X(0, NATIVE, "native")                                                   \
+    X(1, AZURE,  "azure")                                                    \
+    X(2, ODATA,  "odata")
+
+typedef enum {
+#define X(number, symbol, name)  ASYNC_DIALECT_##symbol = number,
+    ASYNC_DIALECTS(X)
+#undef X
+    ASYNC_DIALECT_MAX
+} async_dialect_t;
+
+
 /* the state after event, or ASYNC_STATE_NONE if the table forbids it */
 async_state_t async_state_next(async_state_t state, async_event_type_t event);
 bool async_state_final(async_state_t state);
 const char *async_state_name(async_state_t state);          /* "" if unknown */
+/* the same to a client of the azure dialect */
+const char *async_state_azure(async_state_t state);
 const char *async_event_name(async_event_type_t event);
 /*
  * What a client is told of it: the state that came of it, but for what leaves

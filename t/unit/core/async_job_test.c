@@ -379,6 +379,57 @@ what_could_not_be_read_is_not_written(void **state)
 
 
 static void
+a_dialect_other_than_native_is_one_byte(void **state)
+{
+    size_t       len, native, i;
+    uint8_t      buf[ASYNC_JOB_MAX], other[ASYNC_JOB_MAX];
+    async_job_t  job, again;
+
+    static const uint8_t  tag[] = { 11, 0, 1, 0, 0, 0, ASYNC_DIALECT_ODATA };
+
+    (void) state;
+
+    make_job(&job);
+    job.unknown.data = "\x0c\x00\x01\x00\x00\x00x";
+    job.unknown.len = 7;
+    native = async_job_encode(&job, other, sizeof(other));
+
+    job.dialect = ASYNC_DIALECT_ODATA;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(len, native + sizeof(tag));
+    assert_memory_equal(buf + len - 7 - sizeof(tag), tag, sizeof(tag));
+
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_int_equal(again.dialect, ASYNC_DIALECT_ODATA);
+    assert_int_equal(again.unknown.len, 7);
+
+    for (i = 0; i < len; i++) {
+        assert_int_equal(async_job_decode(&again, &id, buf, i),
+                         ASYNC_CORRUPT);
+    }
+
+    /* one of a newer version is carried along */
+
+    job.dialect = 77;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_int_equal(again.dialect, 77);
+
+    /* native is never written, and so never read */
+
+    job.unknown.data = "\x0b\x00\x01\x00\x00\x00\x00";
+    job.dialect = ASYNC_DIALECT_NATIVE;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_CORRUPT);
+
+    job.unknown.data = "\x0b\x00\x02\x00\x00\x00\x01\x01";
+    job.unknown.len = 8;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_CORRUPT);
+}
+
+
+static void
 a_record_over_cap_is_not_written(void **state)
 {
     char         text[ASYNC_JOB_MAX];
@@ -427,6 +478,7 @@ main(void)
         cmocka_unit_test(every_sealed_truncation_stays_inside),
         cmocka_unit_test(values_out_of_range_are_corrupt),
         cmocka_unit_test(what_could_not_be_read_is_not_written),
+        cmocka_unit_test(a_dialect_other_than_native_is_one_byte),
         cmocka_unit_test(a_record_over_cap_is_not_written),
         cmocka_unit_test(errors_have_their_names_on_the_wire)
     };

@@ -122,6 +122,20 @@ numbers_and_names_stay_what_they_are(void **state)
     assert_string_equal(async_state_name((async_state_t) 7), "canceled");
     assert_string_equal(async_state_name(ASYNC_STATE_MAX), "");
 
+    assert_string_equal(async_state_azure((async_state_t) 0), "");
+    assert_string_equal(async_state_azure((async_state_t) 1), "NotStarted");
+    assert_string_equal(async_state_azure((async_state_t) 2), "NotStarted");
+    assert_string_equal(async_state_azure((async_state_t) 3), "Running");
+    assert_string_equal(async_state_azure((async_state_t) 4), "Running");
+    assert_string_equal(async_state_azure((async_state_t) 5), "Succeeded");
+    assert_string_equal(async_state_azure((async_state_t) 6), "Failed");
+    assert_string_equal(async_state_azure((async_state_t) 7), "Canceled");
+    assert_string_equal(async_state_azure(ASYNC_STATE_MAX), "");
+
+    assert_int_equal(ASYNC_DIALECT_NATIVE, 0);
+    assert_int_equal(ASYNC_DIALECT_AZURE, 1);
+    assert_int_equal(ASYNC_DIALECT_ODATA, 2);
+
     assert_string_equal(async_event_name((async_event_type_t) 0), "");
     assert_string_equal(async_event_name((async_event_type_t) 1),
                         "submitted");
