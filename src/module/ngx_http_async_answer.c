@@ -104,19 +104,15 @@ ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op,
     const async_job_t *job)
 {
     u_char                 *p;
-    ngx_str_t               value;
     ngx_http_async_mark_t  *mark;
 
     static ngx_str_t  no_store = ngx_string("no-store");
 
-    value.len = job->status_prefix.len + ASYNC_ID_TEXT;
-    value.data = ngx_pnalloc(r->pool, value.len);
-    if (value.data == NULL) {
+    p = ngx_pnalloc(r->pool, ASYNC_ID_TEXT);
+    if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = ngx_cpymem(value.data, job->status_prefix.data,
-                   job->status_prefix.len);
     async_id_format((char *) p, &job->id);
 
     mark = ngx_http_async_get_mark(r);
@@ -124,11 +120,7 @@ ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op,
     mark->id.data = p;
     mark->id.len = ASYNC_ID_TEXT;
 
-    ngx_http_clear_location(r);
-
-    r->headers_out.location = ngx_http_async_add_header(r, "Location", &value);
-
-    if (r->headers_out.location == NULL
+    if (ngx_http_async_set_links(r, job) != NGX_OK
         || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL
         || ngx_http_async_set_applied(r) != NGX_OK)
     {

@@ -266,17 +266,34 @@ ngx_http_async_take_variable(ngx_http_request_t *r, ngx_uint_t index,
 }
 
 
-/* what a relative Location of nginx's own would have been completed with */
-
 static ngx_int_t
 ngx_http_async_take_origin(ngx_http_request_t *r, async_writer_t *w)
 {
+    ngx_str_t  origin;
+
+    if (ngx_http_async_origin(r, &origin) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (origin.len) {
+        async_write_tag(w, ASYNC_CAPTURE_ORIGIN, origin.data, origin.len);
+    }
+
+    return NGX_OK;
+}
+
+
+/* what a relative Location of nginx's own is completed with */
+
+ngx_int_t
+ngx_http_async_origin(ngx_http_request_t *r, ngx_str_t *origin)
+{
+    u_char                    *p;
     in_port_t                  port;
     ngx_str_t                  host;
     ngx_uint_t                 ssl;
     ngx_connection_t          *c;
     u_char                     addr[NGX_SOCKADDR_STRLEN];
-    u_char                     buf[NGX_SOCKADDR_STRLEN + 512], *p;
     ngx_http_core_loc_conf_t  *clcf;
     ngx_http_core_srv_conf_t  *cscf;
 
@@ -304,19 +321,28 @@ ngx_http_async_take_origin(ngx_http_request_t *r, async_writer_t *w)
         }
     }
 
+    origin->len = 0;
+
     if (host.len > 512) {
         return NGX_OK;
     }
 
+    p = ngx_pnalloc(r->pool, sizeof("https://:65535") + host.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    origin->data = p;
+
     port = ngx_inet_get_port(c->local_sockaddr);
 
-    p = ngx_sprintf(buf, "http%s://%V", ssl ? "s" : "", &host);
+    p = ngx_sprintf(p, "http%s://%V", ssl ? "s" : "", &host);
 
     if (clcf->port_in_redirect && port && port != (ssl ? 443 : 80)) {
         p = ngx_sprintf(p, ":%ui", (ngx_uint_t) port);
     }
 
-    async_write_tag(w, ASYNC_CAPTURE_ORIGIN, buf, p - buf);
+    origin->len = p - origin->data;
 
     return NGX_OK;
 }

@@ -176,6 +176,7 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->retry = NGX_CONF_UNSET_PTR;
     alcf->retention = NGX_CONF_UNSET_PTR;
     alcf->status_uri = NGX_CONF_UNSET_PTR;
+    alcf->dialect = NGX_CONF_UNSET_UINT;
     alcf->owner = NGX_CONF_UNSET_PTR;
     alcf->coalesce = NGX_CONF_UNSET_PTR;
     alcf->delay = NGX_CONF_UNSET_PTR;
@@ -212,6 +213,8 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->retry, prev->retry, NULL);
     ngx_conf_merge_ptr_value(conf->retention, prev->retention, NULL);
     ngx_conf_merge_ptr_value(conf->status_uri, prev->status_uri, NULL);
+    ngx_conf_merge_uint_value(conf->dialect, prev->dialect,
+                              ASYNC_DIALECT_NATIVE);
 
     if (conf->queue.len == 0) {
         conf->queue = ngx_http_async_default_queue;
@@ -276,6 +279,10 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
                       "\"async_status_uri %V\" does not end in \"/\": write a "
                       "path such as /jobs/ or a URL such as "
                       "https://example.com/jobs/", &conf->status_uri->value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_async_check_dialect(cf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 

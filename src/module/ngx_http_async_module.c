@@ -156,6 +156,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       offsetof(ngx_http_async_loc_conf_t, status_uri),
       NULL },
 
+    { ngx_string("async_dialect"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_async_set_dialect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("async_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_async_status,

@@ -25,6 +25,8 @@
 #define NGX_HTTP_ASYNC_DEADLINE      2000     /* ms, submit to commit */
 #define NGX_HTTP_ASYNC_RETRY_DEFAULT 5        /* s, while nothing is learned */
 #define NGX_HTTP_ASYNC_CAPTURE_MAX   16384    /* bytes of captured variables */
+#define NGX_HTTP_ASYNC_DETAIL_MAX    512      /* of a sentence in an error */
+#define NGX_HTTP_ASYNC_PROBLEM_MAX   4096     /* of an error with it, escaped */
 
 
 typedef struct {
@@ -119,6 +121,7 @@ struct ngx_http_async_loc_conf_s {
     ngx_http_async_retry_t      *retry;
     ngx_http_async_retention_t  *retention;
     ngx_http_complex_value_t    *status_uri;
+    ngx_uint_t                   dialect;     /* async_dialect_t */
 
     ngx_http_complex_value_t    *owner;       /* NULL: off, as below */
     ngx_http_complex_value_t    *coalesce;
@@ -144,6 +147,13 @@ typedef enum {
     NGX_HTTP_ASYNC_REPLAY        /* came over a private listener */
 } ngx_http_async_phase_e;
 
+/* what is made of a stored response */
+typedef enum {
+    NGX_HTTP_ASYNC_ITSELF = 0,   /* at its own address */
+    NGX_HTTP_ASYNC_MONITOR,      /* the same as a 200, for OData */
+    NGX_HTTP_ASYNC_MESSAGE       /* the whole of it as the body of a 200 */
+} ngx_http_async_form_e;
+
 #define NGX_HTTP_ASYNC_PASSED_MAX  16
 
 typedef struct ngx_http_async_capture_s  ngx_http_async_capture_t;
@@ -164,8 +174,12 @@ typedef struct {
     ngx_uint_t                   vary;        /* unsigned vary:1: what Prefer
                                                  says has decided */
 
-    /* result only: to be restored once conditionals were compared */
+    /* result only */
+    ngx_http_async_form_e        form;
+    ngx_str_t                    before;      /* what goes before its body */
     ngx_uint_t                   result_status;
+                                              /* to be restored once
+                                                 conditionals were compared */
 
     /* replay only */
     ngx_http_async_capture_t    *capture;
@@ -389,6 +403,8 @@ ngx_int_t ngx_http_async_init_variables(ngx_conf_t *cf,
 ngx_int_t ngx_http_async_take_capture(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf, ngx_http_async_mark_t *mark,
     ngx_http_async_op_t *op);
+/* "scheme://host[:port]" as the client of r sees us; empty: too long */
+ngx_int_t ngx_http_async_origin(ngx_http_request_t *r, ngx_str_t *origin);
 ngx_http_async_capture_t *ngx_http_async_read_capture(ngx_http_request_t *r,
     const async_id_t *id);
 void ngx_http_async_restore(ngx_http_request_t *r, ngx_array_t *pairs);
@@ -420,6 +436,11 @@ async_job_t *ngx_http_async_find_job(ngx_http_request_t *r,
 /* of the Retry-After of a job that is not finished */
 time_t ngx_http_async_job_retry_after(async_job_t *job);
 ngx_int_t ngx_http_async_result(ngx_http_request_t *r, async_job_t *job);
+/* the stored response, which there is, in the form that the mark says */
+ngx_int_t ngx_http_async_response(ngx_http_request_t *r, async_job_t *job);
+/* whether it was kept for as long as it is kept; and the answer then */
+ngx_uint_t ngx_http_async_result_gone(async_job_t *job);
+ngx_int_t ngx_http_async_reply_gone(ngx_http_request_t *r, async_job_t *job);
 /* NGX_DECLINED: the stored head is missing or damaged, nothing was sent */
 ngx_int_t ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job);
 /* said and set aside: never a wrong byte as a result */
@@ -462,6 +483,8 @@ ngx_int_t ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len);
 ngx_table_elt_t *ngx_http_async_add_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
+ngx_int_t ngx_http_async_set_number(ngx_http_request_t *r, const char *name,
+    ngx_uint_t number);
 ngx_int_t ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds);
 /*
  * For a write event handler that sends in pieces, each in the same buf.
@@ -476,6 +499,32 @@ void ngx_http_async_read_prefer(ngx_http_request_t *r,
 /* on an answer that does what respond-async asks for: says so, if asked */
 ngx_int_t ngx_http_async_set_applied(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_set_vary(ngx_http_request_t *r);
+ngx_uint_t ngx_http_async_listed(ngx_str_t *list, const char *name);
+
+/* ngx_http_async_dialect.c */
+char *ngx_http_async_set_dialect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_async_check_dialect(ngx_conf_t *cf,
+    ngx_http_async_loc_conf_t *conf);
+/* Location, and Operation-Location in azure */
+ngx_int_t ngx_http_async_set_links(ngx_http_request_t *r,
+    const async_job_t *job);
+ngx_int_t ngx_http_async_job_origin(ngx_http_request_t *r,
+    const async_job_t *job, ngx_str_t *origin);
+/* the length of what was written to buf, 0: it does not fit, or no memory */
+size_t ngx_http_async_job_json(ngx_http_request_t *r, const async_job_t *job,
+    u_char *buf, size_t size);
+/* the same; buf has NGX_HTTP_ASYNC_PROBLEM_MAX bytes */
+size_t ngx_http_async_problem_json(ngx_http_request_t *r, u_char *buf,
+    async_problem_t problem, const char *detail, const async_id_t *id,
+    ngx_uint_t unknown, ngx_str_t *type);
+
+/* ngx_http_async_odata.c */
+ngx_int_t ngx_http_async_odata(ngx_http_request_t *r, async_job_t *job);
+ngx_int_t ngx_http_async_message_head(ngx_http_request_t *r,
+    async_job_t *job, async_reader_t *rd);
+ngx_chain_t *ngx_http_async_message_before(ngx_http_request_t *r,
+    ngx_chain_t *out);
 
 /* ngx_http_async_variables.c */
 ngx_int_t ngx_http_async_add_variables(ngx_conf_t *cf);

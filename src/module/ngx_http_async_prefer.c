@@ -8,8 +8,6 @@
 
 
 static ngx_uint_t ngx_http_async_varies(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_async_names(ngx_str_t *list, const char *name,
-    size_t len);
 
 
 void
@@ -96,8 +94,8 @@ ngx_http_async_varies(ngx_http_request_t *r)
             if (header[i].hash && header[i].key.len == 4
                 && ngx_strncasecmp(header[i].key.data, (u_char *) "vary", 4)
                    == 0
-                && (ngx_http_async_names(&header[i].value, "prefer", 6)
-                    || ngx_http_async_names(&header[i].value, "*", 1)))
+                && (ngx_http_async_listed(&header[i].value, "prefer")
+                    || ngx_http_async_listed(&header[i].value, "*")))
             {
                 return 1;
             }
@@ -108,27 +106,31 @@ ngx_http_async_varies(ngx_http_request_t *r)
 }
 
 
-/* a member of a list of tokens (RFC 9110, section 5.6.1) */
+/* a member of a list (RFC 9110, section 5.6.1), its parameters aside */
 
-static ngx_uint_t
-ngx_http_async_names(ngx_str_t *list, const char *name, size_t len)
+ngx_uint_t
+ngx_http_async_listed(ngx_str_t *list, const char *name)
 {
+    size_t   len;
     u_char  *p, *last, *start, *end;
 
+    len = ngx_strlen(name);
     last = list->data + list->len;
 
-    for (p = list->data; p < last; p = end + 1) {
+    for (start = list->data; start < last; start = end + 1) {
 
-        for (end = p; end < last && *end != ','; end++) { /* void */ }
+        end = ngx_strlchr(start, last, ',');
+        end = end ? end : last;
 
-        for (start = p; start < end && (*start == ' ' || *start == '\t');
-             start++)
-        {
-            /* void */
+        while (start < end && (*start == ' ' || *start == '\t')) {
+            start++;
         }
 
-        for (p = end; p > start && (p[-1] == ' ' || p[-1] == '\t'); p--) {
-            /* void */
+        p = ngx_strlchr(start, end, ';');
+        p = p ? p : end;
+
+        while (p > start && (p[-1] == ' ' || p[-1] == '\t')) {
+            p--;
         }
 
         if ((size_t) (p - start) == len

@@ -33,19 +33,26 @@ ngx_http_async_add_header(ngx_http_request_t *r, const char *name,
 
 
 ngx_int_t
-ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds)
+ngx_http_async_set_number(ngx_http_request_t *r, const char *name,
+    ngx_uint_t number)
 {
     ngx_str_t  value;
 
-    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
     if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    value.len = ngx_sprintf(value.data, "%T", seconds) - value.data;
+    value.len = ngx_sprintf(value.data, "%ui", number) - value.data;
 
-    return ngx_http_async_add_header(r, "Retry-After", &value)
-           ? NGX_OK : NGX_ERROR;
+    return ngx_http_async_add_header(r, name, &value) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds)
+{
+    return ngx_http_async_set_number(r, "Retry-After", seconds);
 }
 
 
@@ -63,7 +70,7 @@ ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    len = async_json_job((char *) buf, sizeof(buf), job);
+    len = ngx_http_async_job_json(r, job, buf, sizeof(buf));
     if (len == 0) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -85,20 +92,18 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
 {
     u_char      *data;
     size_t       len;
+    ngx_str_t    type;
     ngx_uint_t   status;
-    async_str_t  text;
 
-    static ngx_str_t  type = ngx_string("application/problem+json");
     static ngx_str_t  no_store = ngx_string("no-store");
 
-    data = ngx_pnalloc(r->pool, ASYNC_PROBLEM_TEXT);
+    data = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_PROBLEM_MAX);
     if (data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    text.data = detail;
-    text.len = ngx_strlen(detail);
-    len = async_problem_json((char *) data, problem, text, id, unknown);
+    len = ngx_http_async_problem_json(r, data, problem, detail, id, unknown,
+                                      &type);
     status = async_problem_status(problem);
 
     if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {

@@ -13,6 +13,12 @@ static ngx_int_t ngx_http_async_no_response(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_locked(ngx_http_request_t *r,
     async_job_t *job);
+static ngx_int_t ngx_http_async_set_headers(ngx_http_request_t *r,
+    async_job_t *job, async_reader_t *rd);
+static ngx_int_t ngx_http_async_set_itself(ngx_http_request_t *r,
+    async_job_t *job);
+static ngx_int_t ngx_http_async_set_monitor(ngx_http_request_t *r,
+    async_job_t *job);
 static ngx_int_t ngx_http_async_set_status(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_set_header(ngx_http_request_t *r,
@@ -32,26 +38,46 @@ static ngx_buf_t *ngx_http_async_chunks_buf(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_async_result(ngx_http_request_t *r, async_job_t *job)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
     if (job->state == ASYNC_STATE_CANCELED) {
         return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_CANCELED,
                    "The job was canceled, it has no result.", &job->id, 0);
     }
 
-    if ((job->flags & ASYNC_JOB_SWEPT)
-        || job->expires <= ngx_http_async_now())
-    {
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_RESULT_GONE,
-                   "The result was kept for as long as it is kept here.",
-                   &job->id, 0);
+    if (ngx_http_async_result_gone(job)) {
+        return ngx_http_async_reply_gone(r, job);
     }
 
     if (job->result_status == 0) {
         return ngx_http_async_no_response(r, job);
     }
+
+    return ngx_http_async_response(r, job);
+}
+
+
+ngx_uint_t
+ngx_http_async_result_gone(async_job_t *job)
+{
+    return (job->flags & ASYNC_JOB_SWEPT)
+           || job->expires <= ngx_http_async_now();
+}
+
+
+ngx_int_t
+ngx_http_async_reply_gone(ngx_http_request_t *r, async_job_t *job)
+{
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_RESULT_GONE,
+               "The result was kept for as long as it is kept here.",
+               &job->id, 0);
+}
+
+
+ngx_int_t
+ngx_http_async_response(ngx_http_request_t *r, async_job_t *job)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out, *cl;
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
@@ -86,7 +112,9 @@ ngx_http_async_result(ngx_http_request_t *r, async_job_t *job)
     out.buf = b;
     out.next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    cl = ngx_http_async_message_before(r, &out);
+
+    return cl ? ngx_http_output_filter(r, cl) : NGX_ERROR;
 }
 
 
@@ -173,13 +201,17 @@ ngx_http_async_locked(ngx_http_request_t *r, async_job_t *job)
 ngx_int_t
 ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job)
 {
-    size_t          len;
-    u_char         *head;
-    uint16_t        tag;
-    async_str_t     value;
-    async_reader_t  rd;
+    size_t                  len;
+    u_char                 *head;
+    ngx_int_t               rc;
+    async_reader_t          rd;
+    ngx_http_async_mark_t  *mark;
+    ngx_http_async_form_e   form;
 
     static uint8_t  buf[NGX_HTTP_ASYNC_HEAD_MAX];
+
+    mark = ngx_http_async_get_mark(r);
+    form = mark ? mark->form : NGX_HTTP_ASYNC_ITSELF;
 
     if (async_view_head(ngx_http_async_view(), &job->id,
                         ASYNC_PAYLOAD_RESPONSE, buf, sizeof(buf), &len)
@@ -202,7 +234,30 @@ ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job)
     r->headers_out.content_length_n = job->response.len;
     r->headers_out.last_modified_time = -1;
 
-    while (async_read_tag(&rd, &tag, &value)) {
+    rc = form == NGX_HTTP_ASYNC_MESSAGE
+         ? ngx_http_async_message_head(r, job, &rd)
+         : ngx_http_async_set_headers(r, job, &rd);
+
+    if (rc != NGX_OK || rd.broken) {
+        return rc == NGX_OK ? NGX_DECLINED : NGX_ERROR;
+    }
+
+    rc = form == NGX_HTTP_ASYNC_ITSELF
+         ? ngx_http_async_set_itself(r, job)
+         : ngx_http_async_set_monitor(r, job);
+
+    return rc == NGX_OK ? ngx_http_send_header(r) : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_async_set_headers(ngx_http_request_t *r, async_job_t *job,
+    async_reader_t *rd)
+{
+    uint16_t     tag;
+    async_str_t  value;
+
+    while (async_read_tag(rd, &tag, &value)) {
 
         if (tag == ASYNC_RESPONSE_HEADER
             && ngx_http_async_set_header(r, job, value) != NGX_OK)
@@ -211,10 +266,13 @@ ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job)
         }
     }
 
-    if (rd.broken) {
-        return NGX_DECLINED;
-    }
+    return NGX_OK;
+}
 
+
+static ngx_int_t
+ngx_http_async_set_itself(ngx_http_request_t *r, async_job_t *job)
+{
     if (job->response.where == ASYNC_BODY_NONE) {
         r->headers_out.content_length_n = -1;
         r->header_only = 1;
@@ -222,13 +280,21 @@ ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job)
 
     r->allow_ranges = (job->result_status == NGX_HTTP_OK);
 
-    if (ngx_http_async_set_own(r, job) != NGX_OK
-        || ngx_http_async_set_status(r, job) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    return ngx_http_async_set_own(r, job) == NGX_OK
+           && ngx_http_async_set_status(r, job) == NGX_OK
+           ? NGX_OK : NGX_ERROR;
+}
 
-    return ngx_http_send_header(r);
+
+/* what is told of the response is not what a condition here is about */
+
+static ngx_int_t
+ngx_http_async_set_monitor(ngx_http_request_t *r, async_job_t *job)
+{
+    r->headers_out.status = NGX_HTTP_OK;
+    r->disable_not_modified = 1;
+
+    return ngx_http_async_set_number(r, "AsyncResult", job->result_status);
 }
 
 
@@ -403,15 +469,9 @@ ngx_http_async_set_own(ngx_http_request_t *r, async_job_t *job)
     u_char     *p;
     ngx_str_t   value;
 
-    value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    value.len = ngx_sprintf(value.data, "%ui",
-                            (ngx_uint_t) job->result_status) - value.data;
-
-    if (ngx_http_async_add_header(r, "Async-Result", &value) == NULL) {
+    if (ngx_http_async_set_number(r, "Async-Result", job->result_status)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -398,7 +398,7 @@ static ngx_int_t
 ngx_http_async_send_file(ngx_http_request_t *r, ngx_http_async_spooled_t *s)
 {
     ngx_buf_t                *b;
-    ngx_chain_t               out;
+    ngx_chain_t               out, *cl;
     ngx_pool_cleanup_t       *cln;
     ngx_pool_cleanup_file_t  *clnf;
 
@@ -435,7 +435,9 @@ ngx_http_async_send_file(ngx_http_request_t *r, ngx_http_async_spooled_t *s)
     out.buf = b;
     out.next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    cl = ngx_http_async_message_before(r, &out);
+
+    return cl ? ngx_http_output_filter(r, cl) : NGX_ERROR;
 }
 
 
@@ -500,7 +502,7 @@ ngx_http_async_send_segment(ngx_http_request_t *r,
     u_char        text[ASYNC_ID_TEXT];
     ngx_int_t     rc;
     ngx_buf_t    *b;
-    ngx_chain_t   out, before;
+    ngx_chain_t   out, before, *cl;
 
     if (s->rc != ASYNC_OK) {
 
@@ -548,7 +550,8 @@ ngx_http_async_send_segment(ngx_http_request_t *r,
         rc = ngx_http_output_filter(r, &before);
 
     } else {
-        rc = ngx_http_output_filter(r, &out);
+        cl = ngx_http_async_message_before(r, &out);
+        rc = cl ? ngx_http_output_filter(r, cl) : NGX_ERROR;
     }
 
     if (rc == NGX_ERROR || s->pos == s->end) {

@@ -156,6 +156,10 @@ ngx_http_async_status(ngx_http_request_t *r)
 
     if (resource == NGX_HTTP_ASYNC_RESULT) {
 
+        /* below a job all dialects are the same */
+
+        job->dialect = ASYNC_DIALECT_NATIVE;
+
         if (async_state_final(job->state)) {
             return ngx_http_async_result(r, job);
         }
@@ -303,6 +307,10 @@ ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
 
     static ngx_str_t  no_cache = ngx_string("no-cache");
     static ngx_str_t  accept = ngx_string("Accept");
+
+    if (job->dialect == ASYNC_DIALECT_ODATA) {
+        return ngx_http_async_odata(r, job);
+    }
 
     if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL
         || ngx_http_async_add_header(r, "Vary", &accept) == NULL

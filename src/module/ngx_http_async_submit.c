@@ -386,6 +386,7 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
     job->attempts_max = alcf->attempts;
     job->created = now;
     job->server = ascf->key;
+    job->dialect = alcf->dialect;
     job->queue.data = (char *) alcf->queue.data;
     job->queue.len = alcf->queue.len;
     job->method.data = (char *) method.data;
