@@ -10,6 +10,7 @@ $(error nginx cannot be configured in a folder with a space in its path)
 endif
 
 CC      ?= gcc
+CLANG   ?= clang
 PREFIX  ?= /usr
 DESTDIR ?=
 
@@ -31,6 +32,7 @@ warn    := -Wall -Wextra -Werror
 cflags  := -std=c11 -D_GNU_SOURCE -O2 -g $(warn) $(CFLAGS)
 asan    := -std=c11 -D_GNU_SOURCE -O1 -g $(warn) -fno-omit-frame-pointer \
            -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzzing := $(asan) -fsanitize=fuzzer
 libs    := -llmdb -lcrypto -lcurl -lcjson -lpthread
 
 # what a folder may include is what it is given here (design, the layers)
@@ -49,7 +51,7 @@ endif
 made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
 
 
-.PHONY: all demo test lint unit fault install clean help FORCE
+.PHONY: all demo test lint unit fuzz fault install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(module) $(program)
@@ -60,6 +62,7 @@ help:
 	@echo '                  stay up until Ctrl-C; ONESHOT=1: end after it'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make unit         the unit tests, plain and with sanitizers'
+	@echo 'make fuzz         each parser, FUZZ_TIME=600 seconds long'
 	@echo 'make fault        what is broken on purpose; FAULT=long: longer'
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
@@ -215,6 +218,27 @@ $(build)/unit-asan/obj/%.o: src/%.c $(build)/stamp/flags
 	$(call made,cc)$(CC) $(asan) $(incs_$(notdir $(<D))) -MMD -MP -c -o $@ $<
 
 
+# fuzz targets: one program for each file, of what needs no store
+
+fuzz_targets := $(patsubst t/fuzz/%.c,$(build)/fuzz/%, \
+                  $(sort $(wildcard t/fuzz/*.c)))
+fuzz_obj      = $(patsubst src/%.c,$(build)/fuzz/obj/%.o,$(1))
+
+$(fuzz_targets): $(build)/fuzz/%: t/fuzz/%.c $(build)/fuzz/lib.a
+	$(call made,cc)$(CLANG) $(fuzzing) $(incs_core) -MMD -MP -MF $@.d -o $@ \
+	    $(filter %.c %.a,$^) -lcjson
+
+$(build)/fuzz/lib.a: $(call fuzz_obj,$(core))
+
+$(build)/fuzz/obj/%.o: src/%.c $(build)/stamp/fuzz
+	@mkdir -p $(@D)
+	$(call made,cc)$(CLANG) $(fuzzing)-no-link $(incs_core) -MMD -MP \
+	    -c -o $@ $<
+
+$(build)/stamp/fuzz: FORCE
+	@$(call stamp,$(CLANG) $(fuzzing))
+
+
 # what the fault tests preload, and the programs that use the store for them
 
 fault_libs     := $(patsubst t/fault/lib/%.c,$(build)/fault/%.so, \
@@ -281,6 +305,13 @@ test:
 	    $(fault_libs) $(fault_programs) $(probe) $(node)
 	@t/run
 
+FUZZ_TIME ?= 600
+
+fuzz:
+	@t/lib/packages.sh build test
+	@$(MAKE) --no-print-directory $(fuzz_targets)
+	@FUZZ_TIME=$(FUZZ_TIME) t/run --verbose fuzz
+
 fault:
 	@t/lib/packages.sh build demo test
 	@$(MAKE) --no-print-directory all $(fault_libs) $(fault_programs) \
@@ -300,5 +331,5 @@ clean:
 
 
 -include $(shell find $(build)/obj $(build)/unit $(build)/unit-asan \
-           $(build)/fault \
+           $(build)/fuzz $(build)/fault \
            -name '*.d' 2>/dev/null)

@@ -17,8 +17,8 @@ build='gcc libc6-dev make nginx nginx-dev liblmdb-dev libssl-dev
 demo='curl python3'
 
 # the last lines: what Test::Nginx uses, see test-nginx.sh
-test='chromium clang cppcheck libcmocka-dev nodejs npm openssl perl php-cgi
-      procps
+test='chromium clang cppcheck libclang-rt-dev libcmocka-dev nodejs npm openssl
+      perl php-cgi procps
       libhttp-message-perl libipc-run-perl liblist-moreutils-perl
       libtest-base-perl libtest-longstring-perl libtext-diff-perl
       liburi-perl libwww-perl'

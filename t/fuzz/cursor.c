@@ -1,0 +1,56 @@
+/*
+ * The place in a list: each has one text, and no other text is taken.
+ */
+
+#include "async_cursor.h"
+#include "fuzz.h"
+
+
+static void
+assert_text(const char *text, size_t len)
+{
+    char            again[ASYNC_CURSOR_TEXT];
+    async_cursor_t  cursor;
+
+    if (!async_cursor_parse(&cursor, text, len)) {
+        return;
+    }
+
+    fuzz_assert(cursor.created >= 0 && cursor.created >> 56 == 0);
+    fuzz_assert(async_id_valid(cursor.id.bytes));
+
+    fuzz_assert(async_cursor_format(again, &cursor)
+                == again + ASYNC_CURSOR_TEXT);
+    fuzz_assert_same(again, sizeof(again), text, len);
+}
+
+
+static void
+assert_place(const uint8_t *data)
+{
+    char            text[ASYNC_CURSOR_TEXT];
+    async_cursor_t  cursor, again;
+
+    memcpy(&cursor.created, data, sizeof(cursor.created));
+    async_id_make(&cursor.id, cursor.created, data + sizeof(cursor.created));
+
+    (void) async_cursor_format(text, &cursor);
+
+    fuzz_assert(async_cursor_parse(&again, text, sizeof(text)));
+    fuzz_assert(memcmp(&again.id, &cursor.id, sizeof(async_id_t)) == 0);
+    fuzz_assert(cursor.created < 0 || cursor.created >> 56 != 0
+                || again.created == cursor.created);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    assert_text((const char *) data, size);
+
+    if (size >= sizeof(int64_t) + ASYNC_ID_RANDOM) {
+        assert_place(data);
+    }
+
+    return 0;
+}
