@@ -35,6 +35,7 @@ async function seen(api) {
         return {
             accepted: read(accepted), status: read(answer),
             again: read(again), result: read(await fetch(`${job}/result`)),
+            late: read(await fetch(job, { method: 'DELETE' })),
             missing: read(await fetch(`${api}/jobs/x`)),
         };
 

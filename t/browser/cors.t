@@ -47,6 +47,7 @@ is_deeply($seen->{here}, {
     status   => { status => 200, headers => ['ETag'] },
     again    => { status => 304, headers => ['ETag'] },
     result   => { status => 200, headers => ['ETag', 'Async-Result'] },
+    late     => { status => 409, headers => [] },
     missing  => { status => 404, headers => [] },
 }, 'a script sees where its job is, when to ask again, and what came of it');
 is($seen->{elsewhere}, 'TypeError', 'a page of another origin sees nothing');
