@@ -38,7 +38,8 @@ typedef enum {
     ASYNC_RECORD_QUEUE    = 7,
     ASYNC_RECORD_META     = 8,
     ASYNC_RECORD_COUNT    = 9,
-    ASYNC_RECORD_KEYS     = 10   /* async_keys.h */
+    ASYNC_RECORD_KEYS     = 10,  /* async_keys.h */
+    ASYNC_RECORD_RUNS     = 12   /* async_runs.h */
 } async_record_kind_t;
 
 
