@@ -10,10 +10,12 @@
  *             52    4 attempts
  *             56    4 retry_after
  *             60    - tags: 1 backoff_min u64, 2 backoff_max u64,
- *                     3 start_timeout u64, 4 retry_on u64, 5 retry_status
+ *                     3 start_timeout u64, 4 retry_on u64, 5 retry_status,
+ *                     6 location u64, 7 estimate u64
  *
  * A policy of before the tags had no retries and says so by its attempts;
- * what else it lacks is the default.
+ * what else it lacks is the default.  Tags 6 and 7 are only written if they
+ * say something else than that, so that older policies keep their keys.
  */
 
 #include <string.h>
@@ -26,7 +28,9 @@ typedef enum {
     ASYNC_POLICY_TAG_BACKOFF_MAX   = 2,
     ASYNC_POLICY_TAG_START_TIMEOUT = 3,
     ASYNC_POLICY_TAG_RETRY_ON      = 4,
-    ASYNC_POLICY_TAG_RETRY_STATUS  = 5
+    ASYNC_POLICY_TAG_RETRY_STATUS  = 5,
+    ASYNC_POLICY_TAG_LOCATION      = 6,
+    ASYNC_POLICY_TAG_ESTIMATE      = 7
 } async_policy_tag_t;
 
 #define ASYNC_QUEUE_TAG_NAME  1
@@ -50,7 +54,7 @@ async_policy_defaults(async_policy_t *p)
     p->retain_failed = 7 * 24ull * 3600 * 1000;
     p->retain_history = 30 * 24ull * 3600 * 1000;
     p->attempts = 5;
-    p->retry_after = 5;
+    p->estimate = true;
     p->backoff_min = 10 * 1000;
     p->backoff_max = 2 * 60 * 1000;
     p->start_timeout = 24ull * 3600 * 1000;
@@ -162,6 +166,14 @@ async_policy_encode(const async_policy_t *p, uint8_t *buf, size_t cap)
     async_write_tag(&w, ASYNC_POLICY_TAG_RETRY_STATUS, p->retry_status,
                     sizeof(p->retry_status));
 
+    if (p->location != 0) {
+        async_write_tag_u64(&w, ASYNC_POLICY_TAG_LOCATION, p->location);
+    }
+
+    if (!p->estimate) {
+        async_write_tag_u64(&w, ASYNC_POLICY_TAG_ESTIMATE, 0);
+    }
+
     return async_writer_end(&w);
 }
 
@@ -227,6 +239,14 @@ async_policy_read_tag(async_policy_t *p, uint16_t tag, async_str_t value)
             memcpy(p->retry_status, value.data, value.len);
         }
 
+        return sound;
+
+    case ASYNC_POLICY_TAG_LOCATION:
+        return async_tag_u64(value, &p->location);
+
+    case ASYNC_POLICY_TAG_ESTIMATE:
+        sound = async_tag_u64(value, &n);
+        p->estimate = sound && n != 0;
         return sound;
 
     default:

@@ -39,12 +39,16 @@ typedef struct {
     uint64_t  retain_failed;        /* ms */
     uint64_t  retain_history;       /* ms */
     uint32_t  attempts;             /* >= 1 */
-    uint32_t  retry_after;          /* s, on unfinished answers */
+    uint32_t  retry_after;          /* s, on unfinished answers; 0 = learned,
+                                       see async_estimate.h */
     uint64_t  backoff_min;          /* ms between attempts */
     uint64_t  backoff_max;
     uint64_t  start_timeout;        /* ms from due to started */
     uint32_t  retry_on;             /* ASYNC_RETRY_* */
     uint8_t   retry_status[ASYNC_RETRY_STATUSES];
+    uint64_t  location;             /* its key in its server block: whose run
+                                       times they are; 0 = not known */
+    bool      estimate;             /* clients are told what is learned */
 } async_policy_t;
 
 typedef struct {

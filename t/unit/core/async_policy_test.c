@@ -83,7 +83,51 @@ a_policy_without_tags_has_the_defaults(void **state)
     free(bytes);
 
     async_policy_defaults(&defaults);
+    defaults.retry_after = 5;
     assert_memory_equal(&p, &defaults, sizeof(p));
+}
+
+
+/* a location of its own, and async_estimate off */
+
+static void
+the_tags_of_estimates(void **state)
+{
+    size_t          len;
+    uint8_t        *bytes, buf[ASYNC_POLICY_MAX];
+    async_policy_t  p;
+
+    static const char  tags[] =
+        "0600080000008877665544332211" "0700080000000000000000000000";
+
+    (void) state;
+
+    async_policy_defaults(&p);
+    assert_true(p.estimate);
+    assert_int_equal(p.location, 0);
+    assert_int_equal(p.retry_after, 0);
+
+    /* with the defaults it is as long as it was before there were these */
+
+    bytes = async_golden_bytes(policy, &len);
+    free(bytes);
+    assert_int_equal(async_policy_encode(&p, buf, sizeof(buf)), len);
+
+    p.location = 0x1122334455667788;
+    p.estimate = false;
+    assert_int_equal(async_policy_encode(&p, buf, sizeof(buf)), len + 28);
+
+    bytes = async_golden_bytes(tags, &len);
+    assert_memory_equal(buf + async_policy_encode(&p, buf, sizeof(buf)) - len,
+                        bytes, len);
+    free(bytes);
+
+    assert_int_equal(async_policy_decode(&p, buf,
+                                         async_policy_encode(&p, buf,
+                                                             sizeof(buf))),
+                     ASYNC_OK);
+    assert_int_equal(p.location, 0x1122334455667788);
+    assert_false(p.estimate);
 }
 
 
@@ -302,7 +346,7 @@ tags_that_are_not_known_are_skipped(void **state)
 
     bytes = async_golden_bytes(policy, &len);
     memcpy(buf, bytes, len);
-    memcpy(buf + len, "\x07\0\x02\0\0\0hi", 8);
+    memcpy(buf + len, "\xc8\0\x02\0\0\0hi", 8);
     free(bytes);
 
     async_golden_seal(buf, len + 8);
@@ -323,6 +367,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(the_golden_policy),
         cmocka_unit_test(a_policy_without_tags_has_the_defaults),
+        cmocka_unit_test(the_tags_of_estimates),
         cmocka_unit_test(statuses_from_400_to_599_can_be_tried_again),
         cmocka_unit_test(the_wait_is_random_within_doubling_bounds),
         cmocka_unit_test(what_the_backend_asks_for_goes_before),
