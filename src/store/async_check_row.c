@@ -191,10 +191,24 @@ void
 async_check_stat_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     const MDB_val *value)
 {
-    uint64_t     n;
-    async_key_t  key;
+    uint64_t      n;
+    async_key_t   key;
+    async_runs_t  runs;
 
     (void) db;
+
+    if (async_key_is_runs(row->mv_data, row->mv_size)) {
+
+        if (async_runs_decode(&runs, value->mv_data, value->mv_size)
+            != ASYNC_OK)
+        {
+            async_check_fault(ck, "stats: the run times of a %s are damaged",
+                              *(uint8_t *) row->mv_data
+                              == ASYNC_STAT_OF_QUEUE ? "queue" : "location");
+        }
+
+        return;
+    }
 
     async_key_stat(&key, ASYNC_STAT_SPOOLED);
 

@@ -108,6 +108,37 @@ async_key_stat(async_key_t *key, const char *name)
 
 
 void
+async_key_location_runs(async_key_t *key, uint64_t server, uint64_t location)
+{
+    async_key_start(key, ASYNC_DB_STATS);
+    async_key_u8(key, ASYNC_STAT_OF_LOCATION);
+    async_key_u64(key, server);
+    async_key_u64(key, location);
+}
+
+
+void
+async_key_queue_runs(async_key_t *key, async_str_t queue)
+{
+    async_key_start(key, ASYNC_DB_STATS);
+    async_key_u8(key, ASYNC_STAT_OF_QUEUE);
+    async_key_bytes(key, queue.data, queue.len);
+}
+
+
+bool
+async_key_is_runs(const void *key, size_t len)
+{
+    const uint8_t  *p = key;
+
+    return len > 1
+           && ((p[0] == ASYNC_STAT_OF_LOCATION && len == 1 + 8 + 8)
+               || (p[0] == ASYNC_STAT_OF_QUEUE
+                   && len <= 1 + ASYNC_QUEUE_MAX));
+}
+
+
+void
 async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
     const async_id_t *id)
 {

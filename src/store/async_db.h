@@ -17,6 +17,7 @@
  *   counts   queue                                    -> COUNT record
  *   policy   1, key 16 | 2, queue | 3                 -> POLICY | QUEUE | KEYS
  *   stats    name                                     -> COUNT record
+ *            1, server 8, location 8 | 2, queue       -> RUNS record
  *
  * A row of ready, of a job of queue "default" with priority 4 that was queued
  * at 1795341600000 ms (2026-11-22T10:00:00Z) by feed entry 7:
@@ -48,6 +49,7 @@
 #include "async_door.h"
 #include "async_guard.h"
 #include "async_payload.h"
+#include "async_runs.h"
 #include "async_scribe.h"
 
 
@@ -87,6 +89,9 @@ typedef enum {                       /* on disk, part of the key */
 #define ASYNC_POLICY_OF_QUEUE     2
 #define ASYNC_POLICY_OF_KEYS      3
 
+#define ASYNC_STAT_OF_LOCATION    1  /* first byte of a key of stats that is */
+#define ASYNC_STAT_OF_QUEUE       2  /* no name */
+
 /* what a queue gets that nobody configured */
 #define ASYNC_QUEUE_CONCURRENCY   8
 #define ASYNC_QUEUE_QUEUED        100000
@@ -110,6 +115,12 @@ void async_key_policy(async_key_t *key, const uint8_t *policy);
 void async_key_queue(async_key_t *key, async_str_t queue);
 void async_key_keys(async_key_t *key);
 void async_key_stat(async_key_t *key, const char *name);
+/* run times */
+void async_key_location_runs(async_key_t *key, uint64_t server,
+    uint64_t location);
+void async_key_queue_runs(async_key_t *key, async_str_t queue);
+/* whether the key is one of these two, as far as can be seen */
+bool async_key_is_runs(const void *key, size_t len);
 void async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
     const async_id_t *id);
 /* the first bytes of all rows of jobs that are parked for a server */
@@ -178,6 +189,12 @@ typedef struct {
     bool         changed;
 } async_tally_t;
 
+/* run times that a transaction adds to */
+typedef struct {
+    async_key_t   key;               /* of stats */
+    async_runs_t  runs;
+} async_learned_t;
+
 /* keys in use, and those before: nothing is freed while the store is open */
 typedef struct async_key_ring_s  async_key_ring_t;
 
@@ -216,6 +233,8 @@ struct async_store_s {
     int64_t            looked;       /* at our files, CLOCK_MONOTONIC ms */
     async_tally_t     *tallies;
     unsigned           ntallies;     /* room */
+    async_learned_t   *learned;
+    unsigned           nlearned;     /* room */
     async_key_t        turn;         /* queue that was served last */
 };
 

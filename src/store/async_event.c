@@ -15,10 +15,10 @@ static async_rc_t async_event_client(async_work_t *work,
 static async_rc_t async_event_fence(async_work_t *work,
     const async_event_t *event, const async_job_t *job);
 static void async_event_change(async_work_t *work, const async_event_t *event,
-    async_job_t *job, uint8_t before);
+    const async_policy_t *policy, async_job_t *job, uint8_t before);
 static void async_event_clear(async_job_t *job);
 static void async_event_end(async_work_t *work, const async_event_t *event,
-    async_job_t *job);
+    const async_policy_t *policy, async_job_t *job);
 static void async_event_payload(async_work_t *work,
     const async_event_t *event);
 static async_rc_t async_event_waits(async_work_t *work,
@@ -218,6 +218,7 @@ async_event_move(async_work_t *work, const async_event_t *event,
     async_job_t     before;
     async_state_t   state;
     async_tally_t  *tally;
+    async_policy_t  policy;
 
     before = *job;
     state = async_state_next(job->state, event->type);
@@ -233,10 +234,14 @@ async_event_move(async_work_t *work, const async_event_t *event,
         return work->fault;
     }
 
+    if (async_state_final(state)) {
+        async_work_policy(work, job->policy, &policy);
+    }
+
     job->state = (uint8_t) state;
     job->seq += quiet ? 0 : 1;
 
-    async_event_change(work, event, job, before.state);
+    async_event_change(work, event, &policy, job, before.state);
 
     len = async_job_encode(job, buf, sizeof(buf));
     trail_len = async_event_trail(event, event->type, job, work->now, trail,
@@ -262,6 +267,15 @@ async_event_move(async_work_t *work, const async_event_t *event,
     async_place_count(tally, before.state, -1);
     async_place_count(tally, job->state, 1);
 
+    /*
+     * Failures teach nothing: a backend that is down refuses at once, and
+     * then is the wrong time to be asked each second.
+     */
+
+    if (event->type == ASYNC_EVENT_COMPLETED) {
+        async_learn_run(work, job, policy.location, event->duration);
+    }
+
     return work->fault;
 }
 
@@ -283,7 +297,7 @@ async_event_quiet(const async_event_t *event, const async_job_t *before)
 
 static void
 async_event_change(async_work_t *work, const async_event_t *event,
-    async_job_t *job, uint8_t before)
+    const async_policy_t *policy, async_job_t *job, uint8_t before)
 {
     switch (event->type) {
 
@@ -346,12 +360,12 @@ async_event_change(async_work_t *work, const async_event_t *event,
 
     case ASYNC_EVENT_CANCELED:
         job->flags |= event->sent ? ASYNC_JOB_SENT : 0;
-        async_event_end(work, event, job);
+        async_event_end(work, event, policy, job);
         break;
 
     case ASYNC_EVENT_COMPLETED:
     case ASYNC_EVENT_FAILED:
-        async_event_end(work, event, job);
+        async_event_end(work, event, policy, job);
         break;
 
     default:
@@ -372,19 +386,16 @@ async_event_clear(async_job_t *job)
 
 static void
 async_event_end(async_work_t *work, const async_event_t *event,
-    async_job_t *job)
+    const async_policy_t *policy, async_job_t *job)
 {
-    bool            completed;
-    uint64_t        kept, known;
-    async_policy_t  policy;
+    bool      completed;
+    uint64_t  kept, known;
 
     completed = event->type == ASYNC_EVENT_COMPLETED;
 
-    async_work_policy(work, job->policy, &policy);
-
-    kept = event->type == ASYNC_EVENT_FAILED ? policy.retain_failed
-                                             : policy.retain_result;
-    known = policy.retain_history > kept ? policy.retain_history : kept;
+    kept = event->type == ASYNC_EVENT_FAILED ? policy->retain_failed
+                                             : policy->retain_result;
+    known = policy->retain_history > kept ? policy->retain_history : kept;
 
     job->finished = work->now;
     job->expires = work->now + (int64_t) kept;

@@ -24,7 +24,7 @@
 static bool async_fill_batch(async_fill_t *f, MDB_cursor *cursor);
 static void async_fill_sync(async_fill_t *f);
 static void async_fill_meta(async_fill_t *f);
-static void async_fill_policies(async_fill_t *f);
+static void async_fill_copy(async_fill_t *f, async_db_t db);
 static bool async_fill_next(async_fill_t *f, MDB_cursor *cursor);
 static void async_fill_job(async_fill_t *f, const async_id_t *id,
     const MDB_val *value);
@@ -100,7 +100,8 @@ async_fill_batch(async_fill_t *f, MDB_cursor *cursor)
 
     if (!f->begun) {
         async_fill_meta(f);
-        async_fill_policies(f);
+        async_fill_copy(f, ASYNC_DB_POLICY);
+        async_fill_copy(f, ASYNC_DB_STATS);
         f->begun = true;
     }
 
@@ -191,14 +192,14 @@ async_fill_meta(async_fill_t *f)
 
 
 static void
-async_fill_policies(async_fill_t *f)
+async_fill_copy(async_fill_t *f, async_db_t db)
 {
     bool         more;
     MDB_val      row, value;
-    async_key_t  key = { .db = ASYNC_DB_POLICY, .len = 1 };
+    async_key_t  key = { .db = db, .len = 1 };
 
     for (more = async_check_seek(&f->ck, &key, &row, &value); more;
-         more = async_check_next(&f->ck, ASYNC_DB_POLICY, &row, &value))
+         more = async_check_next(&f->ck, db, &row, &value))
     {
         key.len = row.mv_size;
 

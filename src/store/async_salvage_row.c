@@ -32,6 +32,7 @@ static bool async_scratch_better(const async_job_t *job, bool sure,
     const async_job_t *before, bool before_sure);
 static bool async_row_id(const async_pages_row_t *row, async_id_t *id);
 static bool async_row_policy(const async_pages_row_t *row);
+static bool async_row_runs(const async_pages_row_t *row);
 static void async_row_meta(async_salvager_t *s,
     const async_pages_row_t *row);
 static bool async_row_is(const async_pages_row_t *row, const char *name);
@@ -249,6 +250,9 @@ async_scratch_row(void *data, const async_pages_row_t *row)
     } else if (async_row_policy(row)) {
         async_scratch_put(s, ASYNC_DB_POLICY, row, sure);
 
+    } else if (async_row_runs(row)) {
+        async_scratch_put(s, ASYNC_DB_STATS, row, sure);
+
     } else if (!async_row_id(row, &id)) {
         return;
 
@@ -325,6 +329,16 @@ async_row_policy(const async_pages_row_t *row)
            && async_queue_decode(&queue, row->value, row->len) == ASYNC_OK
            && queue.name.len == row->key_len - 1
            && memcmp(queue.name.data, row->key + 1, queue.name.len) == 0;
+}
+
+
+static bool
+async_row_runs(const async_pages_row_t *row)
+{
+    async_runs_t  runs;
+
+    return async_key_is_runs(row->key, row->key_len)
+           && async_runs_decode(&runs, row->value, row->len) == ASYNC_OK;
 }
 
 

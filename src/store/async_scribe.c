@@ -358,6 +358,7 @@ async_scribe_leave(async_store_t *store, void *data, async_error_t *err)
     /* of this thread's heap like all that is made in a transaction */
 
     free(store->tallies);
+    free(store->learned);
 
     if (store->env != NULL) {
         mdb_env_close(store->env);

@@ -24,6 +24,7 @@
 #include "async_job.h"
 #include "async_policy.h"
 #include "async_rc.h"
+#include "async_runs.h"
 
 
 #define ASYNC_STORE_SIZE_MIN  (16ull << 20)
@@ -120,6 +121,33 @@ async_rc_t async_view_job(async_view_t *view, const async_id_t *id,
 
 async_rc_t async_view_policy(async_view_t *view,
     const uint8_t key[ASYNC_POLICY_KEY], async_policy_t *policy);
+
+/* what is learned of a location's run times; empty if there are none */
+async_rc_t async_view_runs(async_view_t *view, uint64_t server,
+    uint64_t location, async_runs_t *runs);
+
+/*
+ * A queue as those see it who wait in it: its first jobs in their order, and
+ * what a place costs.  The more that wait beyond them, the less exactly is
+ * known where; no look takes longer than ASYNC_LINE rows.
+ */
+#define ASYNC_LINE  512
+
+typedef struct {
+    uint64_t  queued;          /* parked and due ones included */
+    uint64_t  running;
+    uint32_t  concurrency;
+    uint32_t  each;            /* ms, mean run time; 0 = not known */
+    bool      more;            /* wait than are in places */
+    unsigned  n;
+    uint64_t  places[ASYNC_LINE];
+    uint64_t  last;            /* place of the last of all */
+} async_line_t;
+
+async_rc_t async_view_line(async_view_t *view, async_str_t queue,
+    async_line_t *line);
+/* about how many jobs stand before one that is queued */
+uint64_t async_line_ahead(const async_line_t *line, const async_job_t *job);
 
 /*
  * Calls fn for each queue that has a policy or was ever used, in order of

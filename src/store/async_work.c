@@ -355,6 +355,7 @@ async_work_finish(async_work_t *work)
                                           sizeof(buf)));
     }
 
+    async_learn_end(work);
     async_work_trim(work);
 }
 

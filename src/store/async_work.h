@@ -29,6 +29,7 @@ typedef struct {
     uint64_t        spooled;         /* bytes in spool/, accounted */
     bool            spooled_changed;
     unsigned        ntallies;        /* used of store->tallies */
+    unsigned        nlearned;        /* used of store->learned */
     async_gone_t   *gone;
     unsigned        ngone;
     bool            recount;         /* the figures are wrong somewhere */
@@ -167,6 +168,15 @@ void async_place_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after);
 /* a job in this state more, or (by < 0) less */
 void async_place_count(async_tally_t *tally, uint8_t state, int by);
+
+/* --- async_learn.c --- */
+
+/* a job of that location (0 = not known) was completed by an attempt of so
+   many ms */
+void async_learn_run(async_work_t *work, const async_job_t *job,
+    uint64_t location, uint64_t duration);
+/* writes what was learned in this transaction */
+void async_learn_end(async_work_t *work);
 
 /* --- async_sweep.c --- */
 

@@ -59,6 +59,15 @@ keys_have_their_golden_bytes(void **state)
     assert_key(&key, ASYNC_DB_POLICY, "02" "64656661756c74");
     async_key_stat(&key, ASYNC_STAT_SPOOLED);
     assert_key(&key, ASYNC_DB_STATS, "73706f6f6c6564");
+    async_key_location_runs(&key, 7, 0x1234);
+    assert_key(&key, ASYNC_DB_STATS,
+               "01" "0000000000000007" "0000000000001234");
+    assert_true(async_key_is_runs(key.bytes, key.len));
+    assert_false(async_key_is_runs(key.bytes, key.len - 1));
+    async_key_queue_runs(&key, fixture_str("default"));
+    assert_key(&key, ASYNC_DB_STATS, "02" "64656661756c74");
+    assert_true(async_key_is_runs(key.bytes, key.len));
+    assert_false(async_key_is_runs(key.bytes, 1));
     async_key_timer(&key, ASYNC_TIMER_DUE, FIXTURE_NOW, &id);
     assert_key(&key, ASYNC_DB_TIMERS, "01" "000001a202b2c500" ID);
     async_key_running(&key, 7, &id);

@@ -48,6 +48,7 @@ static span_t     list[256];          /* pages of the list of free pages */
 static unsigned   nlist;
 static span_t     policies;
 static async_id_t  gone[GONE];
+static async_runs_t  learned;         /* of its one location */
 
 
 /* --- the store as it was --- */
@@ -100,6 +101,7 @@ policy_of(bool brief)
 
     async_policy_defaults(&policy);
     policy.timeout = 1000;
+    policy.location = 17;
 
     if (brief) {
         policy.retain_result = 1;
@@ -487,6 +489,10 @@ setup(void **state)
 
     assert_int_equal(njobs, JOBS);
     assert_true(nlist > 0);
+
+    assert_int_equal(async_view_runs(whole->view, 7, policy_of(false)->location,
+                                     &learned), ASYNC_OK);
+    assert_int_not_equal(learned.n, 0);
 
     fixture_assert_sound(whole);
     fixture_close(whole);

@@ -8,7 +8,9 @@
 static void
 a_healthy_store_comes_back_as_it_was(void **state)
 {
-    salvaged_t  x;
+    salvaged_t    x;
+    async_line_t  line;
+    async_runs_t  again;
 
     (void) state;
 
@@ -19,6 +21,16 @@ a_healthy_store_comes_back_as_it_was(void **state)
     assert_int_equal(x.figures.promised, JOBS);
     assert_int_equal(x.figures.damaged, 0);
     assert_int_equal(async_store_epoch(x.f.store), whole->epoch + 1);
+
+    /* what was learned is not learned once more */
+
+    assert_int_equal(async_view_runs(x.f.view, 7, policy_of(false)->location,
+                                     &again), ASYNC_OK);
+    assert_memory_equal(&again, &learned, sizeof(learned));
+
+    assert_int_equal(async_view_line(x.f.view, fixture_str("default"), &line),
+                     ASYNC_OK);
+    assert_int_not_equal(line.each, 0);
 
     salvaged_done(&x);
 }
