@@ -624,3 +624,11 @@ is(jobs(), 1, 'one of them was a job');
     location /a     { async on; async_result_max 0; return 200; }
     location /jobs/ { async_status; }
 --- refused: "async_result_max" of location "/a" is 0: write the size that a response may have, such as 1g
+
+
+
+=== TEST 64: async_estimate takes on or off
+--- config
+    location /a     { async on; async_estimate maybe; return 200; }
+    location /jobs/ { async_status; }
+--- refused: invalid value "maybe" in "async_estimate" directive, it must be "on" or "off"

@@ -10,17 +10,19 @@
 
 
 static char *async_json_progress(char *p, const char *limit,
-    const async_job_t *job);
+    const async_job_t *job, const async_estimate_t *estimate);
 static char *async_json_times(char *p, const char *limit,
-    const async_job_t *job);
+    const async_job_t *job, const async_estimate_t *estimate);
 static char *async_json_outcome(char *p, const char *limit,
     const async_job_t *job);
 static char *async_json_reason(char *p, const char *limit,
     const async_job_t *job);
+static char *async_json_hex(char *p, uint64_t v);
 
 
 size_t
-async_json_job(char *out, size_t cap, const async_job_t *job)
+async_json_job(char *out, size_t cap, const async_job_t *job,
+    const async_estimate_t *estimate)
 {
     char        *p, id[ASYNC_ID_TEXT];
     const char  *limit;
@@ -34,8 +36,8 @@ async_json_job(char *out, size_t cap, const async_job_t *job)
     p = async_json_raw(p, limit, id, ASYNC_ID_TEXT);
     p = async_json_literal(p, limit, "\"");
 
-    p = async_json_progress(p, limit, job);
-    p = async_json_times(p, limit, job);
+    p = async_json_progress(p, limit, job, estimate);
+    p = async_json_times(p, limit, job, estimate);
     p = async_json_outcome(p, limit, job);
 
     p = async_json_url(p, limit, ",\"statusUrl\":\"", job, "");
@@ -53,7 +55,8 @@ async_json_job(char *out, size_t cap, const async_job_t *job)
 
 
 static char *
-async_json_progress(char *p, const char *limit, const async_job_t *job)
+async_json_progress(char *p, const char *limit, const async_job_t *job,
+    const async_estimate_t *estimate)
 {
     async_str_t  status;
 
@@ -62,11 +65,7 @@ async_json_progress(char *p, const char *limit, const async_job_t *job)
 
     p = async_json_text(p, limit, ",\"status\":", status);
 
-    if (job->percent != ASYNC_NO_PERCENT) {
-        p = async_json_number(p, limit, ",\"percentComplete\":",
-                              job->percent);
-    }
-
+    p = async_json_percent(p, limit, job, estimate);
     p = async_json_text(p, limit, ",\"message\":", job->message);
     p = async_json_text(p, limit, ",\"queue\":", job->queue);
 
@@ -83,14 +82,42 @@ async_json_progress(char *p, const char *limit, const async_job_t *job)
 }
 
 
+/* what the backend reports goes before what is believed */
+
+char *
+async_json_percent(char *p, const char *limit, const async_job_t *job,
+    const async_estimate_t *estimate)
+{
+    if (job->percent != ASYNC_NO_PERCENT) {
+        return async_json_number(p, limit, ",\"percentComplete\":",
+                                 job->percent);
+    }
+
+    if (estimate == NULL || estimate->percent == ASYNC_NO_PERCENT) {
+        return p;
+    }
+
+    p = async_json_number(p, limit, ",\"percentComplete\":",
+                          estimate->percent);
+
+    return async_json_literal(p, limit, ",\"estimated\":true");
+}
+
+
 static char *
-async_json_times(char *p, const char *limit, const async_job_t *job)
+async_json_times(char *p, const char *limit, const async_job_t *job,
+    const async_estimate_t *estimate)
 {
     p = async_json_time(p, limit, ",\"createdAt\":\"", job->created);
     p = async_json_time(p, limit, ",\"startedAt\":\"", job->started);
 
     if (job->state == ASYNC_STATE_RETRYING) {
         p = async_json_time(p, limit, ",\"nextAttemptAt\":\"", job->due);
+    }
+
+    if (estimate != NULL) {
+        p = async_json_time(p, limit, ",\"estimatedCompletionAt\":\"",
+                            estimate->completion);
     }
 
     if (async_state_final((async_state_t) job->state)) {
@@ -151,4 +178,46 @@ async_json_reason(char *p, const char *limit, const async_job_t *job)
     p = async_json_text(p, limit, ",\"detail\":", job->detail);
 
     return async_json_literal(p, limit, "}");
+}
+
+
+size_t
+async_json_etag(char out[ASYNC_JSON_ETAG], const async_job_t *job,
+    const async_estimate_t *estimate)
+{
+    char  *p;
+
+    p = out;
+
+    *p++ = '"';
+    p = async_json_hex(p, job->seq);
+
+    if (estimate->percent != ASYNC_NO_PERCENT || estimate->completion != 0) {
+        *p++ = '-';
+        p = async_json_hex(p, estimate->percent);
+        *p++ = '-';
+        p = async_json_hex(p, (uint64_t) estimate->completion);
+    }
+
+    *p++ = '"';
+
+    return (size_t) (p - out);
+}
+
+
+static char *
+async_json_hex(char *p, uint64_t v)
+{
+    int                shift;
+    static const char  hex[] = "0123456789abcdef";
+
+    for (shift = 60; shift > 0 && v >> shift == 0; shift -= 4) {
+        /* void */
+    }
+
+    for ( /* void */ ; shift >= 0; shift -= 4) {
+        *p++ = hex[v >> shift & 0x0f];
+    }
+
+    return p;
 }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "async_estimate.h"
 #include "async_job.h"
 #include "async_trail.h"
 
@@ -21,16 +22,32 @@
 
 /*
  * Appends to out what fits, always within cap; returns the length that the
- * document has (no NUL), or 0 if cap was too small.
+ * document has (no NUL), or 0 if cap was too small.  estimate may be NULL.
  */
-size_t async_json_job(char *out, size_t cap, const async_job_t *job);
+size_t async_json_job(char *out, size_t cap, const async_job_t *job,
+    const async_estimate_t *estimate);
 
 /*
- * The same in the azure dialect.  origin, "scheme://host[:port]", completes
- * the place of the result; empty where the job's prefix is absolute.
+ * The strong ETag of that document, quotes included (RFC 9110, 8.8.3): the
+ * number of the job's last change, and what the estimate shows, which moves
+ * between changes; nothing else in the document does.  So two documents of a
+ * job that have the same are the same.  Returns its length, at most
+ * ASYNC_JSON_ETAG.
+ *
+ * Who waits for it to change makes the estimate anew, once a second is often
+ * enough: what it is made from is not looked up more often.
+ */
+#define ASYNC_JSON_ETAG  (1 + 16 + 1 + 2 + 1 + 16 + 1)
+
+size_t async_json_etag(char out[ASYNC_JSON_ETAG], const async_job_t *job,
+    const async_estimate_t *estimate);
+
+/*
+ * The document in the azure dialect.  origin, "scheme://host[:port]",
+ * completes the place of the result; empty where the job's prefix is absolute.
  */
 size_t async_json_azure(char *out, size_t cap, const async_job_t *job,
-    async_str_t origin);
+    const async_estimate_t *estimate, async_str_t origin);
 
 /* {"error":{"code":…,"message":…}}, in all dialects but the native one */
 size_t async_json_error(char *out, size_t cap, async_str_t code,

@@ -23,7 +23,7 @@ static char *async_json_member(char *p, const char *limit, async_str_t code,
 
 size_t
 async_json_azure(char *out, size_t cap, const async_job_t *job,
-    async_str_t origin)
+    const async_estimate_t *estimate, async_str_t origin)
 {
     char         *p, id[ASYNC_ID_TEXT];
     const char   *limit;
@@ -42,11 +42,7 @@ async_json_azure(char *out, size_t cap, const async_job_t *job,
     p = async_json_literal(p, limit, "\"");
     p = async_json_text(p, limit, ",\"status\":", status);
 
-    if (job->percent != ASYNC_NO_PERCENT) {
-        p = async_json_number(p, limit, ",\"percentComplete\":",
-                              job->percent);
-    }
-
+    p = async_json_percent(p, limit, job, estimate);
     p = async_json_text(p, limit, ",\"message\":", job->message);
 
     p = async_json_time(p, limit, ",\"createdDateTime\":\"", job->created);

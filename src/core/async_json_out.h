@@ -10,6 +10,7 @@
 #ifndef ASYNC_JSON_OUT_H
 #define ASYNC_JSON_OUT_H
 
+#include "async_estimate.h"
 #include "async_job.h"
 
 
@@ -26,6 +27,8 @@ char *async_json_number(char *p, const char *limit, const char *name,
     uint64_t v);
 char *async_json_time(char *p, const char *limit, const char *name,
     int64_t ms);
+char *async_json_percent(char *p, const char *limit, const async_job_t *job,
+    const async_estimate_t *estimate);
 /* where the job lives, and what lies below it */
 char *async_json_url(char *p, const char *limit, const char *name,
     const async_job_t *job, const char *suffix);

@@ -32,6 +32,12 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
         switch (rc) {
 
         case ASYNC_OK:
+
+            /* as the store did when it took the job in */
+
+            op->job.queued = ngx_http_async_now();
+            op->job.due = op->event.due;
+
             status = ngx_http_async_accepted(r, op, &op->job);
             break;
 
@@ -127,9 +133,7 @@ ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job,
-                                    async_state_final(job->state)
-                                    ? 0 : op->retry_after);
+    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job, NULL);
 }
 
 

@@ -76,11 +76,10 @@ ngx_http_async_cancel_answer(ngx_http_request_t *r, async_job_t *job)
     }
 
     if (job->state == ASYNC_STATE_CANCELED) {
-        return ngx_http_async_reply_job(r, NGX_HTTP_OK, job, 0);
+        return ngx_http_async_reply_job(r, NGX_HTTP_OK, job, NULL);
     }
 
-    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job,
-                                    ngx_http_async_job_retry_after(job));
+    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job, NULL);
 }
 
 

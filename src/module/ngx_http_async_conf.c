@@ -172,6 +172,7 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->timeout = NGX_CONF_UNSET_MSEC;
     alcf->result_max = NGX_CONF_UNSET;
     alcf->retry_after = NGX_CONF_UNSET;
+    alcf->estimate = NGX_CONF_UNSET;
     alcf->start_timeout = NGX_CONF_UNSET_MSEC;
     alcf->retry = NGX_CONF_UNSET_PTR;
     alcf->retention = NGX_CONF_UNSET_PTR;
@@ -206,8 +207,8 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_ASYNC_TIMEOUT);
     ngx_conf_merge_off_value(conf->result_max, prev->result_max,
                              NGX_HTTP_ASYNC_RESULT_MAX);
-    ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after,
-                             NGX_HTTP_ASYNC_RETRY_DEFAULT);
+    ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 0);
+    ngx_conf_merge_value(conf->estimate, prev->estimate, 1);
     ngx_conf_merge_msec_value(conf->start_timeout, prev->start_timeout,
                               NGX_HTTP_ASYNC_START_TIMEOUT);
     ngx_conf_merge_ptr_value(conf->retry, prev->retry, NULL);

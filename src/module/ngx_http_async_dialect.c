@@ -170,13 +170,13 @@ ngx_http_async_job_origin(ngx_http_request_t *r, const async_job_t *job,
 
 size_t
 ngx_http_async_job_json(ngx_http_request_t *r, const async_job_t *job,
-    u_char *buf, size_t size)
+    const async_estimate_t *estimate, u_char *buf, size_t size)
 {
     ngx_str_t    origin;
     async_str_t  text;
 
     if (job->dialect != ASYNC_DIALECT_AZURE) {
-        return async_json_job((char *) buf, size, job);
+        return async_json_job((char *) buf, size, job, estimate);
     }
 
     if (ngx_http_async_job_origin(r, job, &origin) != NGX_OK) {
@@ -186,7 +186,7 @@ ngx_http_async_job_json(ngx_http_request_t *r, const async_job_t *job,
     text.data = (char *) origin.data;
     text.len = origin.len;
 
-    return async_json_azure((char *) buf, size, job, text);
+    return async_json_azure((char *) buf, size, job, estimate, text);
 }
 
 

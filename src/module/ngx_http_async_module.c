@@ -149,6 +149,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       0,
       NULL },
 
+    { ngx_string("async_estimate"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, estimate),
+      NULL },
+
     { ngx_string("async_status_uri"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
       ngx_http_set_complex_value_slot,
@@ -323,10 +330,8 @@ ngx_http_async_set_retry_after(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    /* nothing is learned yet: auto is what it is with no history */
-
     if (ngx_strcmp(value[1].data, "auto") == 0) {
-        alcf->retry_after = NGX_HTTP_ASYNC_RETRY_DEFAULT;
+        alcf->retry_after = 0;
         return NGX_CONF_OK;
     }
 

@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 
 #include "async_apply.h"
+#include "async_estimate.h"
 #include "async_keys.h"
 #include "async_message.h"
 #include "async_payload.h"
@@ -23,7 +24,6 @@
 
 
 #define NGX_HTTP_ASYNC_DEADLINE      2000     /* ms, submit to commit */
-#define NGX_HTTP_ASYNC_RETRY_DEFAULT 5        /* s, while nothing is learned */
 #define NGX_HTTP_ASYNC_CAPTURE_MAX   16384    /* bytes of captured variables */
 #define NGX_HTTP_ASYNC_DETAIL_MAX    512      /* of a sentence in an error */
 #define NGX_HTTP_ASYNC_PROBLEM_MAX   4096     /* of an error with it, escaped */
@@ -116,7 +116,8 @@ struct ngx_http_async_loc_conf_s {
     ngx_array_t                 *keep;        /* ngx_int_t: variable indexes */
     ngx_msec_t                   timeout;
     off_t                        result_max;
-    time_t                       retry_after;
+    time_t                       retry_after; /* 0 = auto */
+    ngx_flag_t                   estimate;
     ngx_msec_t                   start_timeout;
     ngx_http_async_retry_t      *retry;
     ngx_http_async_retention_t  *retention;
@@ -247,7 +248,6 @@ struct ngx_http_async_op_s {
     async_spool_t                spool;
     async_rc_t                   rc;
     async_error_t                error;
-    time_t                       retry_after;
 
     /* a body in nginx's temporary file */
     ngx_fd_t                     fd;          /* ours, NGX_INVALID_FILE: none */
@@ -433,8 +433,6 @@ ngx_int_t ngx_http_async_status_handler(ngx_http_request_t *r);
  */
 async_job_t *ngx_http_async_find_job(ngx_http_request_t *r,
     const async_id_t *id, ngx_int_t *rc);
-/* of the Retry-After of a job that is not finished */
-time_t ngx_http_async_job_retry_after(async_job_t *job);
 ngx_int_t ngx_http_async_result(ngx_http_request_t *r, async_job_t *job);
 /* the stored response, which there is, in the form that the mark says */
 ngx_int_t ngx_http_async_response(ngx_http_request_t *r, async_job_t *job);
@@ -472,9 +470,15 @@ ngx_int_t ngx_http_async_spooled(ngx_http_request_t *r, async_job_t *job);
 /* NGX_AGAIN: the header waits until the file was verified */
 ngx_int_t ngx_http_async_hold_header(ngx_http_request_t *r);
 
+/* ngx_http_async_estimate.c: for async_json_job() and async_json_etag(), which
+   want the same one; it is from what was learned up to a second ago */
+void ngx_http_async_estimate(const async_job_t *job,
+    async_estimate_t *estimate);
+
 /* ngx_http_async_reply.c: all return what a content handler returns */
+/* with Retry-After while the job is unfinished; estimate NULL: made here */
 ngx_int_t ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
-    const async_job_t *job, time_t retry_after);
+    const async_job_t *job, const async_estimate_t *estimate);
 ngx_int_t ngx_http_async_reply_problem(ngx_http_request_t *r,
     async_problem_t problem, const char *detail, const async_id_t *id,
     ngx_uint_t unknown);
@@ -513,7 +517,7 @@ ngx_int_t ngx_http_async_job_origin(ngx_http_request_t *r,
     const async_job_t *job, ngx_str_t *origin);
 /* the length of what was written to buf, 0: it does not fit, or no memory */
 size_t ngx_http_async_job_json(ngx_http_request_t *r, const async_job_t *job,
-    u_char *buf, size_t size);
+    const async_estimate_t *estimate, u_char *buf, size_t size);
 /* the same; buf has NGX_HTTP_ASYNC_PROBLEM_MAX bytes */
 size_t ngx_http_async_problem_json(ngx_http_request_t *r, u_char *buf,
     async_problem_t problem, const char *detail, const async_id_t *id,

@@ -93,8 +93,7 @@ ngx_http_async_odata_unfinished(ngx_http_request_t *r, async_job_t *job)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job,
-                                    ngx_http_async_job_retry_after(job));
+    return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job, NULL);
 }
 
 

@@ -309,6 +309,8 @@ ngx_http_async_make_policy(ngx_http_async_loc_conf_t *conf,
     policy->result_max = conf->result_max;
     policy->retry_after = conf->retry_after;
     policy->start_timeout = conf->start_timeout;
+    policy->location = conf->key;
+    policy->estimate = conf->estimate;
 
     if (conf->retention) {
         policy->retain_result = conf->retention->result * (uint64_t) 1000;

@@ -58,19 +58,27 @@ ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds)
 
 ngx_int_t
 ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
-    const async_job_t *job, time_t retry_after)
+    const async_job_t *job, const async_estimate_t *estimate)
 {
-    size_t   len;
-    u_char  *data;
+    size_t             len;
+    u_char            *data;
+    async_estimate_t   made;
 
     static ngx_str_t  type = ngx_string("application/json");
     static u_char     buf[ASYNC_JSON_JOB_MAX];
 
-    if (retry_after && ngx_http_async_retry_after(r, retry_after) != NGX_OK) {
+    if (estimate == NULL) {
+        ngx_http_async_estimate(job, &made);
+        estimate = &made;
+    }
+
+    if (estimate->retry_after
+        && ngx_http_async_retry_after(r, estimate->retry_after) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    len = ngx_http_async_job_json(r, job, buf, sizeof(buf));
+    len = ngx_http_async_job_json(r, job, estimate, buf, sizeof(buf));
     if (len == 0) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -6,6 +6,8 @@
 
 #include "ngx_http_async_module.h"
 
+#include "async_json.h"
+
 
 typedef enum {
     NGX_HTTP_ASYNC_DOCUMENT = 0,
@@ -37,7 +39,7 @@ static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_document(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_set_etag(ngx_http_request_t *r,
-    async_job_t *job);
+    const async_job_t *job, const async_estimate_t *estimate);
 
 
 ngx_int_t
@@ -164,8 +166,7 @@ ngx_http_async_status(ngx_http_request_t *r)
             return ngx_http_async_result(r, job);
         }
 
-        return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job,
-                                        ngx_http_async_job_retry_after(job));
+        return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job, NULL);
     }
 
     if (resource == NGX_HTTP_ASYNC_HISTORY) {
@@ -303,7 +304,7 @@ ngx_http_async_other_method(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
 {
-    time_t  retry_after;
+    async_estimate_t  estimate;
 
     static ngx_str_t  no_cache = ngx_string("no-cache");
     static ngx_str_t  accept = ngx_string("Accept");
@@ -312,52 +313,35 @@ ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
         return ngx_http_async_odata(r, job);
     }
 
+    ngx_http_async_estimate(job, &estimate);
+
     if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL
         || ngx_http_async_add_header(r, "Vary", &accept) == NULL
-        || ngx_http_async_set_etag(r, job) != NGX_OK)
+        || ngx_http_async_set_etag(r, job, &estimate) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    retry_after = async_state_final(job->state)
-                  ? 0 : ngx_http_async_job_retry_after(job);
-
-    return ngx_http_async_reply_job(r, NGX_HTTP_OK, job, retry_after);
+    return ngx_http_async_reply_job(r, NGX_HTTP_OK, job, &estimate);
 }
 
 
-/* every change of a job has a number; nginx's own filter compares */
+/* nginx's own filter compares */
 
 static ngx_int_t
-ngx_http_async_set_etag(ngx_http_request_t *r, async_job_t *job)
+ngx_http_async_set_etag(ngx_http_request_t *r, const async_job_t *job,
+    const async_estimate_t *estimate)
 {
     ngx_str_t  value;
 
-    value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN + 2);
+    value.data = ngx_pnalloc(r->pool, ASYNC_JSON_ETAG);
     if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    value.len = ngx_sprintf(value.data, "\"%uL\"", job->seq) - value.data;
+    value.len = async_json_etag((char *) value.data, job, estimate);
 
     r->headers_out.etag = ngx_http_async_add_header(r, "ETag", &value);
 
     return r->headers_out.etag ? NGX_OK : NGX_ERROR;
-}
-
-
-/* what its location said when the job was accepted */
-
-time_t
-ngx_http_async_job_retry_after(async_job_t *job)
-{
-    async_policy_t  policy;
-
-    if (async_view_policy(ngx_http_async_view(), job->policy, &policy)
-        != ASYNC_OK || policy.retry_after == 0)
-    {
-        return 5;
-    }
-
-    return policy.retry_after;
 }

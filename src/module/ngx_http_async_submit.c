@@ -404,8 +404,6 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
         job->flags |= ASYNC_JOB_REPEATABLE;
     }
 
-    op->retry_after = alcf->retry_after;
-
     op->event.type = ASYNC_EVENT_SUBMITTED;
     op->event.job = job;
     op->event.id = job->id;

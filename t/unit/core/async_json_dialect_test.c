@@ -46,7 +46,8 @@ make_job(async_job_t *job, uint8_t state)
 /* exact at its size, nothing at any smaller one, never a byte beyond */
 
 static void
-assert_azure(const async_job_t *job, const char *origin, const char *expected)
+assert_told(const async_job_t *job, const async_estimate_t *told,
+    const char *origin, const char *expected)
 {
     char   *out;
     size_t  cap, len;
@@ -58,7 +59,7 @@ assert_azure(const async_job_t *job, const char *origin, const char *expected)
         assert_non_null(out);
         out[cap] = '~';
 
-        assert_int_equal(async_json_azure(out, cap, job, str(origin)),
+        assert_int_equal(async_json_azure(out, cap, job, told, str(origin)),
                          (cap < len) ? 0 : len);
         assert_int_equal(out[cap], '~');
 
@@ -68,6 +69,14 @@ assert_azure(const async_job_t *job, const char *origin, const char *expected)
 
         free(out);
     }
+}
+
+
+static void
+assert_azure(const async_job_t *job, const char *origin,
+    const char *expected)
+{
+    assert_told(job, NULL, origin, expected);
 }
 
 
@@ -115,6 +124,22 @@ a_job_at_work_is_running_and_shows_how_far_it_is(void **state)
     job.started = 1795341601500;
     assert_azure(&job, "http://h", HEAD("Running") CREATED LAST("01.500")
                  "}");
+}
+
+
+static void
+what_is_believed_is_shown_as_such(void **state)
+{
+    async_job_t       job;
+    async_estimate_t  told = { 7, 1795341611500, 10 };
+
+    (void) state;
+
+    make_job(&job, ASYNC_STATE_PROCESSING);
+    job.started = 1795341601500;
+    assert_told(&job, &told, "http://h", HEAD("Running")
+                ",\"percentComplete\":7,\"estimated\":true"
+                CREATED LAST("01.500") "}");
 }
 
 
@@ -204,6 +229,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(a_job_that_waits_is_not_started),
         cmocka_unit_test(a_job_at_work_is_running_and_shows_how_far_it_is),
+        cmocka_unit_test(what_is_believed_is_shown_as_such),
         cmocka_unit_test(a_completed_job_says_where_its_result_is),
         cmocka_unit_test(a_failed_job_says_why),
         cmocka_unit_test(a_canceled_job_is_canceled),

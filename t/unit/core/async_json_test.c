@@ -47,7 +47,8 @@ make_job(async_job_t *job)
 /* exact at its size, nothing at any smaller one, never a byte beyond */
 
 static void
-assert_json(const async_job_t *job, const char *expected)
+assert_estimated(const async_job_t *job, const async_estimate_t *estimate,
+    const char *expected)
 {
     char   *out;
     size_t  cap, len;
@@ -59,7 +60,7 @@ assert_json(const async_job_t *job, const char *expected)
         assert_non_null(out);
         out[cap] = '~';
 
-        assert_int_equal(async_json_job(out, cap, job),
+        assert_int_equal(async_json_job(out, cap, job, estimate),
                          (cap < len) ? 0 : len);
         assert_int_equal(out[cap], '~');
 
@@ -69,6 +70,13 @@ assert_json(const async_job_t *job, const char *expected)
 
         free(out);
     }
+}
+
+
+static void
+assert_json(const async_job_t *job, const char *expected)
+{
+    assert_estimated(job, NULL, expected);
 }
 
 
@@ -305,7 +313,7 @@ the_longest_job_fits_the_promised_room(void **state)
             strings[i]->len = room--;
         } while (async_job_encode(&job, buf, sizeof(buf)) == 0);
 
-        assert_true(async_json_job(out, sizeof(out), &job) > 6 * room);
+        assert_true(async_json_job(out, sizeof(out), &job, NULL) > 6 * room);
     }
 }
 
@@ -343,6 +351,72 @@ assert_string(const char *bytes, size_t len, const char *expected)
     assert_string(bytes, sizeof(bytes) - 1, "\"" expected "\"")
 
 #define BAD  "\xef\xbf\xbd"
+
+
+static void
+an_estimate_is_shown_as_one(void **state)
+{
+    async_job_t       job;
+    async_estimate_t  estimate = { 0, 1795341611500, 10 };
+
+    (void) state;
+
+    make_job(&job);
+
+    assert_estimated(&job, &estimate,
+        "{\"id\":\"" ID "\",\"status\":\"processing\","
+        "\"percentComplete\":0,\"estimated\":true,\"queue\":\"reports\","
+        "\"attempt\":1,\"maxAttempts\":5,"
+        "\"createdAt\":\"2026-11-22T10:00:00.000Z\","
+        "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
+        "\"estimatedCompletionAt\":\"2026-11-22T10:00:11.500Z\","
+        "\"statusUrl\":\"/jobs/" ID "\"}");
+
+    /* what the backend reports is none */
+
+    job.percent = 35;
+
+    assert_estimated(&job, &estimate,
+        "{\"id\":\"" ID "\",\"status\":\"processing\","
+        "\"percentComplete\":35,\"queue\":\"reports\","
+        "\"attempt\":1,\"maxAttempts\":5,"
+        "\"createdAt\":\"2026-11-22T10:00:00.000Z\","
+        "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
+        "\"estimatedCompletionAt\":\"2026-11-22T10:00:11.500Z\","
+        "\"statusUrl\":\"/jobs/" ID "\"}");
+}
+
+
+static void
+assert_etag(uint64_t seq, uint8_t percent, int64_t completion,
+    const char *expected)
+{
+    char              out[ASYNC_JSON_ETAG];
+    async_job_t       job;
+    async_estimate_t  estimate = { percent, completion, 5 };
+
+    make_job(&job);
+    job.seq = seq;
+
+    assert_int_equal(async_json_etag(out, &job, &estimate),
+                     strlen(expected));
+    assert_memory_equal(out, expected, strlen(expected));
+}
+
+
+static void
+the_etag_covers_what_is_shown(void **state)
+{
+    (void) state;
+
+    assert_etag(0, ASYNC_NO_PERCENT, 0, "\"0\"");
+    assert_etag(17, ASYNC_NO_PERCENT, 0, "\"11\"");
+    assert_etag(3, 0, 1795341611500, "\"3-0-1a202b2f1ec\"");
+    assert_etag(3, 1, 1795341611500, "\"3-1-1a202b2f1ec\"");
+    assert_etag(3, ASYNC_NO_PERCENT, 1795341611500, "\"3-ff-1a202b2f1ec\"");
+    assert_etag(UINT64_MAX, 99, -1,
+                "\"ffffffffffffffff-63-ffffffffffffffff\"");
+}
 
 
 static void
@@ -451,6 +525,8 @@ main(void)
         cmocka_unit_test(a_canceled_job_says_if_its_outcome_is_unknown),
         cmocka_unit_test(an_error_of_a_newer_version_is_left_out),
         cmocka_unit_test(the_longest_job_fits_the_promised_room),
+        cmocka_unit_test(an_estimate_is_shown_as_one),
+        cmocka_unit_test(the_etag_covers_what_is_shown),
         cmocka_unit_test(what_must_be_escaped_is_escaped),
         cmocka_unit_test(every_ascii_byte_is_itself_or_escaped),
         cmocka_unit_test(valid_utf8_stays_as_it_is),
