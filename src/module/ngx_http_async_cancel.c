@@ -23,6 +23,10 @@ static void ngx_http_async_act_gone(void *data);
 ngx_int_t
 ngx_http_async_cancel(ngx_http_request_t *r, async_job_t *job)
 {
+    if (job->dialect == ASYNC_DIALECT_ODATA) {
+        return ngx_http_async_odata_delete(r, job);
+    }
+
     if (async_state_final(job->state)
         || (job->state == ASYNC_STATE_PROCESSING
             && (job->flags & ASYNC_JOB_CANCEL_WANTED)))

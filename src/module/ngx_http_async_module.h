@@ -485,6 +485,9 @@ ngx_int_t ngx_http_async_reply_problem(ngx_http_request_t *r,
 /* data lives as long as r->pool */
 ngx_int_t ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len);
+/* a status that says it all */
+ngx_int_t ngx_http_async_reply_empty(ngx_http_request_t *r,
+    ngx_uint_t status);
 ngx_table_elt_t *ngx_http_async_add_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
 ngx_int_t ngx_http_async_set_number(ngx_http_request_t *r, const char *name,
@@ -523,8 +526,10 @@ size_t ngx_http_async_problem_json(ngx_http_request_t *r, u_char *buf,
     async_problem_t problem, const char *detail, const async_id_t *id,
     ngx_uint_t unknown, ngx_str_t *type);
 
-/* ngx_http_async_odata.c */
+/* ngx_http_async_odata.c: the monitor, and a response as a message */
 ngx_int_t ngx_http_async_odata(ngx_http_request_t *r, async_job_t *job);
+ngx_int_t ngx_http_async_odata_delete(ngx_http_request_t *r,
+    async_job_t *job);
 ngx_int_t ngx_http_async_message_head(ngx_http_request_t *r,
     async_job_t *job, async_reader_t *rd);
 ngx_chain_t *ngx_http_async_message_before(ngx_http_request_t *r,

@@ -18,6 +18,11 @@
 
 static ngx_int_t ngx_http_async_odata_unfinished(ngx_http_request_t *r,
     async_job_t *job);
+static ngx_int_t ngx_http_async_odata_removed(ngx_http_request_t *r,
+    const async_id_t *id, async_rc_t rc);
+static ngx_int_t ngx_http_async_odata_canceled(ngx_http_request_t *r,
+    const async_id_t *id, async_rc_t rc);
+static ngx_int_t ngx_http_async_odata_none(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_async_odata_deleted(async_job_t *job);
 static bool ngx_http_async_odata_by(void *data, uint64_t seq,
     const async_trail_t *t);
@@ -41,8 +46,7 @@ ngx_http_async_odata(ngx_http_request_t *r, async_job_t *job)
     if (job->state == ASYNC_STATE_CANCELED
         && ngx_http_async_odata_deleted(job))
     {
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
-                   "There is no such job here.", NULL, 0);
+        return ngx_http_async_odata_none(r);
     }
 
     if (ngx_http_async_add_header(r, "Vary", &vary) == NULL) {
@@ -94,6 +98,97 @@ ngx_http_async_odata_unfinished(ngx_http_request_t *r, async_job_t *job)
     }
 
     return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job, NULL);
+}
+
+
+/*
+ * A monitor that was deleted is gone.  What runs cannot be canceled at once,
+ * which is what 204 would say.
+ */
+
+ngx_int_t
+ngx_http_async_odata_delete(ngx_http_request_t *r, async_job_t *job)
+{
+    static ngx_str_t  allow = ngx_string("GET, HEAD, OPTIONS");
+
+    if (job->state == ASYNC_STATE_CANCELED
+        && ngx_http_async_odata_deleted(job))
+    {
+        return ngx_http_async_odata_none(r);
+    }
+
+    if (async_state_final(job->state)) {
+        return ngx_http_async_act(r, ASYNC_EVENT_FORGOTTEN, &job->id,
+                                  ngx_http_async_odata_removed);
+    }
+
+    if (job->state != ASYNC_STATE_PROCESSING) {
+        return ngx_http_async_act(r, ASYNC_EVENT_CANCEL_REQUESTED, &job->id,
+                                  ngx_http_async_odata_canceled);
+    }
+
+    if (ngx_http_async_add_header(r, "Allow", &allow) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_METHOD_NOT_ALLOWED,
+               "The job runs, it cannot be deleted before it has ended.",
+               &job->id, 0);
+}
+
+
+static ngx_int_t
+ngx_http_async_odata_removed(ngx_http_request_t *r, const async_id_t *id,
+    async_rc_t rc)
+{
+    switch (rc) {
+
+    case ASYNC_OK:
+        return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
+
+    case ASYNC_NOT_FOUND:
+        return ngx_http_async_odata_none(r);
+
+    default:
+        return ngx_http_async_act_failed(r, id, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_async_odata_canceled(ngx_http_request_t *r, const async_id_t *id,
+    async_rc_t rc)
+{
+    ngx_int_t     answer;
+    async_job_t  *job;
+
+    if (rc != ASYNC_OK && rc != ASYNC_REFUSED && rc != ASYNC_NOT_FOUND) {
+        return ngx_http_async_act_failed(r, id, rc);
+    }
+
+    job = ngx_http_async_find_job(r, id, &answer);
+
+    if (job == NULL) {
+        return answer;
+    }
+
+    if (job->state == ASYNC_STATE_CANCELED) {
+        return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
+    }
+
+    /* it was started, or even ended, in between: it will be canceled, or not */
+
+    return async_state_final(job->state)
+           ? ngx_http_async_odata_delete(r, job)
+           : ngx_http_async_odata_unfinished(r, job);
+}
+
+
+static ngx_int_t
+ngx_http_async_odata_none(ngx_http_request_t *r)
+{
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
+               "There is no such job here.", NULL, 0);
 }
 
 

@@ -176,6 +176,25 @@ ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
+ngx_int_t
+ngx_http_async_reply_empty(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = 0;
+    r->header_only = 1;
+    r->err_status = 0;
+
+    return ngx_http_send_header(r);
+}
+
+
 /* as ngx_http_writer() */
 
 ngx_int_t

@@ -267,7 +267,6 @@ static ngx_int_t
 ngx_http_async_other_method(ngx_http_request_t *r,
     ngx_http_async_resource_e resource)
 {
-    ngx_int_t   rc;
     ngx_uint_t  job;
 
     static ngx_str_t  allow = ngx_string("GET, HEAD, OPTIONS");
@@ -289,15 +288,7 @@ ngx_http_async_other_method(ngx_http_request_t *r,
                        : "This is read with GET and HEAD.", NULL, 0);
     }
 
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    r->headers_out.status = NGX_HTTP_NO_CONTENT;
-    r->header_only = 1;
-
-    return ngx_http_send_header(r);
+    return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
 }
 
 

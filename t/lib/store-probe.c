@@ -5,6 +5,8 @@
  *   store-probe jobs DIR    a line of JSON for each job, newest first
  *   store-probe door DIR    goes through the door, begins a write, says
  *                           "held" and keeps both until its input ends
+ *   store-probe cancel DIR ID
+ *                           cancels a job, as somebody who is no client
  */
 
 #include <stdio.h>
@@ -21,6 +23,7 @@ static bool probe_job(void *data, const async_job_t *job);
 static void probe_string(const char *name, async_str_t s);
 static int probe_door(async_store_t *store);
 static int probe_hold(void);
+static int probe_cancel(async_store_t *store, const char *id);
 static int probe_failed(const char *what, const async_error_t *err);
 
 
@@ -32,8 +35,8 @@ main(int argc, char **argv)
     async_store_t         *store;
     async_store_options_t  options = { .path = argc > 2 ? argv[2] : "" };
 
-    if (argc != 3) {
-        fprintf(stderr, "store-probe jobs|door DIR\n");
+    if (argc < 3 || (argc != 4) == (strcmp(argv[1], "cancel") == 0)) {
+        fprintf(stderr, "store-probe jobs|door DIR, or cancel DIR ID\n");
         return 2;
     }
 
@@ -45,8 +48,9 @@ main(int argc, char **argv)
         return probe_failed("open", &err);
     }
 
-    status = strcmp(argv[1], "door") == 0 ? probe_door(store)
-                                          : probe_jobs(store);
+    status = argc == 4 ? probe_cancel(store, argv[3])
+             : strcmp(argv[1], "door") == 0 ? probe_door(store)
+                                            : probe_jobs(store);
 
     async_store_close(store);
 
@@ -155,6 +159,32 @@ probe_hold(void)
     }
 
     return 0;
+}
+
+
+static int
+probe_cancel(async_store_t *store, const char *id)
+{
+    async_rc_t     rc;
+    async_error_t  err;
+    async_event_t  event = {
+        .type = ASYNC_EVENT_CANCEL_REQUESTED,
+        .by = async_str("cli:probe")
+    };
+    async_batch_t  batch = {
+        .events = &event, .n = 1, .now = (int64_t) time(NULL) * 1000
+    };
+
+    async_error_set(&err, "it was not canceled");
+
+    if (!async_id_parse(&event.id, id, strlen(id))) {
+        return probe_failed("id", &err);
+    }
+
+    rc = async_store_apply(store, &batch, &err);
+
+    return rc == ASYNC_OK && event.rc == ASYNC_OK
+           ? 0 : probe_failed(async_rc_name(event.rc), &err);
 }
 
 
