@@ -1,5 +1,5 @@
 /*
- * The record of a job, and the document that is made of it.
+ * The record of a job, and the documents that are made of it.
  */
 
 #include "async_job.h"
@@ -53,20 +53,28 @@ assert_again(const async_job_t *job, size_t len)
 
 
 static void
-assert_document(const async_job_t *job, size_t len)
+assert_documents(const async_job_t *job, size_t len)
 {
     char    *out;
     size_t   n, size;
 
-    /* no byte becomes more than six */
+    /* no string is there more than thrice, no byte becomes more than six */
 
-    size = ASYNC_JSON_JOB_MAX + 24 * len;
-    out = fuzz_alloc(size);
+    size = ASYNC_JSON_JOB_MAX + 18 * len;
+    out = fuzz_alloc(size + 1);
 
     n = async_json_job(out, size, job);
-    fuzz_assert(n >= 2 && n <= size);
-    fuzz_assert(out[0] == '{' && out[n - 1] == '}');
+    fuzz_assert(n != 0 && n <= size);
     fuzz_assert(len > ASYNC_JOB_MAX || n <= ASYNC_JSON_JOB_MAX);
+    fuzz_assert(async_json_job(out, n - 1, job) == 0);
+    fuzz_assert(async_json_job(out, n, job) == n);
+    out[n] = '\0';
+    fuzz_assert_document(out, n);
+
+    n = async_json_azure(out, size, job, fuzz_str("http://host", 11));
+    fuzz_assert(n != 0 && n <= size);
+    out[n] = '\0';
+    fuzz_assert_document(out, n);
 
     free(out);
 }
@@ -91,7 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (rc == ASYNC_OK) {
         assert_limits(&job);
         assert_again(&job, size);
-        assert_document(&job, size);
+        assert_documents(&job, size);
 
     } else {
         fuzz_assert(rc == ASYNC_CORRUPT);

@@ -1,7 +1,8 @@
 /*
- * The record of a line of history.
+ * The record of a line of history, and the JSON that is made of it.
  */
 
+#include "async_json.h"
 #include "async_trail.h"
 #include "fuzz_record.h"
 
@@ -29,6 +30,26 @@ assert_again(const async_trail_t *line, size_t len)
 }
 
 
+static void
+assert_document(const async_trail_t *line, size_t len)
+{
+    char    *out;
+    size_t   n, size;
+
+    size = ASYNC_JSON_TRAIL_MAX + 6 * len;
+    out = fuzz_alloc(size + 1);
+
+    n = async_json_trail(out, size, line->at >= 0 ? (uint64_t) line->at : 1,
+                         line);
+    fuzz_assert(n != 0 && n <= size);
+    fuzz_assert(len > ASYNC_TRAIL_MAX || n <= ASYNC_JSON_TRAIL_MAX);
+    out[n] = '\0';
+    fuzz_assert_document(out, n);
+
+    free(out);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -48,6 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_assert(line.state > ASYNC_STATE_NONE);
         fuzz_assert(line.state < ASYNC_STATE_MAX);
         assert_again(&line, size);
+        assert_document(&line, size);
 
     } else {
         fuzz_assert(rc == ASYNC_CORRUPT);
