@@ -5,13 +5,15 @@
  *             12    8 timeout               12    4  concurrency
  *             20    8 result_max            16    4  max_queued
  *             28    8 retain_result         20    8  loaded
- *             36    8 retain_failed         28    -  tag 1, name
+ *             36    8 retain_failed         28    -  tags, below
  *             44    8 retain_history
  *             52    4 attempts
  *             56    4 retry_after
  *             60    - tags: 1 backoff_min u64, 2 backoff_max u64,
  *                     3 start_timeout u64, 4 retry_on u64, 5 retry_status,
  *                     6 location u64, 7 estimate u64
+ *
+ * A queue's tags: 1 name, 3 interval u64, 4 paused (empty).
  *
  * A policy of before the tags had no retries and says so by its attempts;
  * what else it lacks is the default.  Tags 6 and 7 are only written if they
@@ -33,7 +35,9 @@ typedef enum {
     ASYNC_POLICY_TAG_ESTIMATE      = 7
 } async_policy_tag_t;
 
-#define ASYNC_QUEUE_TAG_NAME  1
+#define ASYNC_QUEUE_TAG_NAME      1
+#define ASYNC_QUEUE_TAG_INTERVAL  3
+#define ASYNC_QUEUE_TAG_PAUSED    4
 
 
 static bool async_policy_read_tag(async_policy_t *p, uint16_t tag,
@@ -271,6 +275,14 @@ async_queue_encode(const async_queue_t *q, uint8_t *buf, size_t cap)
     async_write_u64(&w, (uint64_t) q->loaded);
     async_write_tag(&w, ASYNC_QUEUE_TAG_NAME, q->name.data, q->name.len);
 
+    if (q->interval != 0) {
+        async_write_tag_u64(&w, ASYNC_QUEUE_TAG_INTERVAL, q->interval);
+    }
+
+    if (q->paused) {
+        async_write_tag(&w, ASYNC_QUEUE_TAG_PAUSED, "", 0);
+    }
+
     return async_writer_end(&w);
 }
 
@@ -294,8 +306,27 @@ async_queue_decode(async_queue_t *q, const void *data, size_t len)
 
     while (async_read_tag(&rd, &tag, &value)) {
 
-        if (tag == ASYNC_QUEUE_TAG_NAME) {
+        switch (tag) {
+
+        case ASYNC_QUEUE_TAG_NAME:
             q->name = value;
+            break;
+
+        case ASYNC_QUEUE_TAG_INTERVAL:
+            if (!async_tag_u64(value, &q->interval)
+                || q->interval > ASYNC_INTERVAL_MAX)
+            {
+                return ASYNC_CORRUPT;
+            }
+
+            break;
+
+        case ASYNC_QUEUE_TAG_PAUSED:
+            q->paused = true;
+            break;
+
+        default:
+            break;                  /* of a newer version: nothing to us */
         }
     }
 

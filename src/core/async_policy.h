@@ -28,6 +28,8 @@
 #define ASYNC_RETRY_STATUSES                                                 \
     ((ASYNC_RETRY_STATUS_MAX - ASYNC_RETRY_STATUS_MIN + 1) / 8)
 
+#define ASYNC_INTERVAL_MAX  (60 * UINT64_C(1000000))    /* us: one a minute */
+
 /* what a backend's Retry-After may ask for at most */
 #define ASYNC_RETRY_AFTER_MAX   (24 * 3600 * (int64_t) 1000)    /* ms */
 
@@ -57,6 +59,9 @@ typedef struct {
     uint32_t     max_queued;
     int64_t      loaded;            /* unix ms when that nginx read its
                                        configuration; the newest wins */
+    uint64_t     interval;          /* us from one start to the next, at the
+                                       least, 0 = none */
+    bool         paused;            /* when it first appears */
 } async_queue_t;
 
 

@@ -131,7 +131,8 @@ typedef struct {
     unsigned         max;
     unsigned         n;               /* out */
     int64_t          next_due;        /* out: unix ms of the earliest timer,
-                                         0 = none */
+                                         or when a queue's rate lets the next
+                                         job go, 0 = none */
     unsigned         locked;          /* out: parked for want of a key */
     uint8_t          locked_key[ASYNC_KEY_ID];    /* out: the last of them */
     bool             more;            /* out: there was work that the limit
@@ -172,9 +173,9 @@ typedef struct {
  * An event that cannot be applied (refused, stale, queue full) does not harm
  * the others of its batch.  A claim runs after the events, moves jobs whose
  * timers are due, and a slice of those whose server answers again, into their
- * queues first, and honours each queue's
- * concurrency, priorities, and FIFO within a priority; one that was not
- * started in time fails instead.  A sweep comes last.
+ * queues first, and honours each queue's concurrency, rate, pause,
+ * priorities, and FIFO within a priority; one that was not started in time
+ * fails instead.  A sweep comes last.
  *
  * The door is rung for others after the commit when something they wait for
  * happened.  Thread: the transaction begins and ends in this call.
@@ -204,6 +205,12 @@ void async_event_late(async_event_t *event, const async_id_t *id,
 async_rc_t async_store_publish(async_store_t *store,
     const async_policy_t *policies, unsigned npolicies,
     const async_queue_t *queues, unsigned nqueues, async_error_t *err);
+/*
+ * A paused queue starts no job until it is resumed, by this or that process;
+ * what runs goes on.  ASYNC_NOT_FOUND if there is no such queue.
+ */
+async_rc_t async_store_pause(async_store_t *store, async_str_t queue,
+    bool paused, async_error_t *err);
 /* the key of a policy: the first 16 bytes of SHA-256 of its encoding */
 void async_policy_key(uint8_t key[ASYNC_POLICY_KEY],
     const async_policy_t *policy);

@@ -236,6 +236,7 @@ async_check_policy_row(async_checker_t *ck, async_db_t db,
     const MDB_val *row, const MDB_val *value)
 {
     uint8_t             sum[EVP_MAX_MD_SIZE];
+    uint64_t            gate[ASYNC_GATE_NUMBERS];
     const uint8_t      *key;
     async_queue_t       queue;
     async_policy_t      policy;
@@ -268,6 +269,17 @@ async_check_policy_row(async_checker_t *ck, async_db_t db,
         {
             async_check_fault(ck, "queue \"%.*s\": its policy is damaged",
                               (int) row->mv_size - 1,
+                              (const char *) key + 1);
+        }
+
+    } else if (key[0] == ASYNC_POLICY_OF_GATE && row->mv_size > 1
+               && row->mv_size <= 1 + ASYNC_QUEUE_MAX)
+    {
+        if (async_count_decode(gate, ASYNC_GATE_NUMBERS, value->mv_data,
+                               value->mv_size) != ASYNC_OK)
+        {
+            async_check_fault(ck, "queue \"%.*s\": whether it is paused is "
+                              "damaged", (int) row->mv_size - 1,
                               (const char *) key + 1);
         }
 

@@ -27,6 +27,8 @@ typedef struct {
     async_work_t           *work;
     async_claim_request_t  *request;
     unsigned                left;       /* of ASYNC_CLAIM_SCAN */
+    int64_t                 opens;      /* the first of those that wait for
+                                           their rate, unix ms, 0 = none */
 } async_claimer_t;
 
 
@@ -54,24 +56,24 @@ static async_rc_t async_claim_start(async_claimer_t *claimer,
     async_job_t *job, const async_policy_t *policy);
 static void async_claim_aside(async_work_t *work, async_db_t db,
     const MDB_val *row);
-static bool async_claim_room(async_work_t *work, const async_key_t *queue);
-static bool async_claim_left(async_work_t *work);
+static bool async_claim_room(async_claimer_t *claimer,
+    const async_key_t *queue);
+static bool async_claim_left(async_claimer_t *claimer);
+static int64_t async_claim_timer(async_work_t *work);
 static async_str_t async_claim_name(const async_key_t *queue);
 
 
 async_rc_t
 async_claim_run(async_work_t *work, async_claim_request_t *request)
 {
-    MDB_val          row;
-    async_key_t      key;
     async_claimer_t  claimer;
 
     claimer.work = work;
     claimer.request = request;
     claimer.left = ASYNC_CLAIM_SCAN;
+    claimer.opens = 0;
 
     request->n = 0;
-    request->next_due = 0;
     request->locked = 0;
     request->more = false;
 
@@ -90,16 +92,35 @@ async_claim_run(async_work_t *work, async_claim_request_t *request)
         async_claim_queues(&claimer);
     }
 
-    async_key_timer(&key, ASYNC_TIMER_DUE, 0, &(async_id_t) { { 0 } });
+    request->next_due = async_claim_timer(work);
 
-    if (async_work_seek(work, &key, &row) && row.mv_size == key.len
-        && *(uint8_t *) row.mv_data == ASYNC_TIMER_DUE)
+    if (claimer.opens != 0
+        && (request->next_due == 0 || claimer.opens < request->next_due))
     {
-        request->next_due = (int64_t) async_get_be64(
-                                          (uint8_t *) row.mv_data + 1);
+        request->next_due = claimer.opens;
     }
 
     return work->fault;
+}
+
+
+/* the earliest, unix ms, 0 = none */
+
+static int64_t
+async_claim_timer(async_work_t *work)
+{
+    MDB_val      row;
+    async_key_t  key;
+
+    async_key_timer(&key, ASYNC_TIMER_DUE, 0, &(async_id_t) { { 0 } });
+
+    if (!async_work_seek(work, &key, &row) || row.mv_size != key.len
+        || *(uint8_t *) row.mv_data != ASYNC_TIMER_DUE)
+    {
+        return 0;
+    }
+
+    return (int64_t) async_get_be64((uint8_t *) row.mv_data + 1);
 }
 
 
@@ -327,7 +348,7 @@ async_claim_queues(async_claimer_t *claimer)
         }
     }
 
-    request->more = request->more || async_claim_left(work);
+    request->more = request->more || async_claim_left(claimer);
 }
 
 
@@ -379,7 +400,7 @@ async_claim_one(async_claimer_t *claimer, const async_key_t *queue)
     bool     claimed;
     MDB_val  row;
 
-    if (!async_claim_room(claimer->work, queue)) {
+    if (!async_claim_room(claimer, queue)) {
         return false;
     }
 
@@ -409,13 +430,14 @@ async_claim_first(async_work_t *work, const async_key_t *queue, MDB_val *row)
 
 
 static bool
-async_claim_room(async_work_t *work, const async_key_t *queue)
+async_claim_room(async_claimer_t *claimer, const async_key_t *queue)
 {
     async_tally_t  *tally;
 
-    tally = async_work_tally(work, async_claim_name(queue));
+    tally = async_work_tally(claimer->work, async_claim_name(queue));
 
-    return tally != NULL && tally->running < tally->concurrency;
+    return tally != NULL && tally->running < tally->concurrency
+           && async_gate_open(claimer->work, tally, &claimer->opens);
 }
 
 
@@ -553,6 +575,7 @@ async_claim_start(async_claimer_t *claimer, async_job_t *job,
     async_rc_t      rc;
     async_claim_t  *claim;
     async_event_t   event;
+    async_tally_t  *tally;
 
     memset(&event, 0, sizeof(async_event_t));
 
@@ -563,9 +586,13 @@ async_claim_start(async_claimer_t *claimer, async_job_t *job,
 
     rc = async_event_move(claimer->work, &event, job);
 
-    if (rc != ASYNC_OK) {
-        return rc;
+    tally = async_work_tally(claimer->work, job->queue);
+
+    if (rc != ASYNC_OK || tally == NULL) {
+        return rc != ASYNC_OK ? rc : claimer->work->fault;
     }
+
+    async_gate_pass(claimer->work, tally);
 
     claim = &claimer->request->claims[claimer->request->n++];
 
@@ -580,17 +607,18 @@ async_claim_start(async_claimer_t *claimer, async_job_t *job,
 /* is there a queue that could give one more? */
 
 static bool
-async_claim_left(async_work_t *work)
+async_claim_left(async_claimer_t *claimer)
 {
     unsigned     rounds;
     async_key_t  turn;
 
-    turn = work->store->turn;
+    turn = claimer->work->store->turn;
 
-    for (rounds = 0; async_claim_next(work, &turn, &rounds) && rounds < 2;
+    for (rounds = 0;
+         async_claim_next(claimer->work, &turn, &rounds) && rounds < 2;
          /* void */)
     {
-        if (async_claim_room(work, &turn)) {
+        if (async_claim_room(claimer, &turn)) {
             return true;
         }
     }

@@ -92,6 +92,15 @@ async_key_queue(async_key_t *key, async_str_t queue)
 
 
 void
+async_key_gate(async_key_t *key, async_str_t queue)
+{
+    async_key_start(key, ASYNC_DB_POLICY);
+    async_key_u8(key, ASYNC_POLICY_OF_GATE);
+    async_key_bytes(key, queue.data, queue.len);
+}
+
+
+void
 async_key_keys(async_key_t *key)
 {
     async_key_start(key, ASYNC_DB_POLICY);

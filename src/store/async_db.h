@@ -16,6 +16,7 @@
  *   bystate  state 1, created 8, id 16                -> nothing
  *   counts   queue                                    -> COUNT record
  *   policy   1, key 16 | 2, queue | 3                 -> POLICY | QUEUE | KEYS
+ *            4, queue                                 -> COUNT record
  *   stats    name                                     -> COUNT record
  *            1, server 8, location 8 | 2, queue       -> RUNS record
  *
@@ -88,6 +89,12 @@ typedef enum {                       /* on disk, part of the key */
 #define ASYNC_POLICY_OF_LOCATION  1  /* first byte of a key of policy */
 #define ASYNC_POLICY_OF_QUEUE     2
 #define ASYNC_POLICY_OF_KEYS      3
+#define ASYNC_POLICY_OF_GATE      4  /* numbers below: whether it may start a
+                                        job, whatever nginx.conf says */
+
+#define ASYNC_GATE_PAUSED         0
+#define ASYNC_GATE_NEXT           1  /* unix us: no start before, for the rate */
+#define ASYNC_GATE_NUMBERS        2
 
 #define ASYNC_STAT_OF_LOCATION    1  /* first byte of a key of stats that is */
 #define ASYNC_STAT_OF_QUEUE       2  /* no name */
@@ -113,6 +120,7 @@ void async_key_feed(async_key_t *key, uint64_t number);
 void async_key_count(async_key_t *key, async_str_t queue);
 void async_key_policy(async_key_t *key, const uint8_t *policy);
 void async_key_queue(async_key_t *key, async_str_t queue);
+void async_key_gate(async_key_t *key, async_str_t queue);
 void async_key_keys(async_key_t *key);
 void async_key_stat(async_key_t *key, const char *name);
 /* run times */
@@ -187,6 +195,11 @@ typedef struct {
     uint32_t     concurrency;
     uint32_t     max_queued;
     bool         changed;
+
+    uint64_t     interval;           /* of the policy */
+    bool         gate;               /* the two below were read */
+    bool         paused;
+    uint64_t     next;
 } async_tally_t;
 
 /* run times that a transaction adds to */

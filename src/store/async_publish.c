@@ -187,9 +187,20 @@ async_publish_queue(async_work_t *work, const async_queue_t *queue)
 
     async_key_queue(&key, queue->name);
 
-    if (async_work_get(work, &key, &v) == ASYNC_OK
-        && async_queue_known(queue, &v))
-    {
+    switch (async_work_get(work, &key, &v)) {
+
+    case ASYNC_OK:
+        if (async_queue_known(queue, &v)) {
+            return;
+        }
+
+        break;
+
+    case ASYNC_NOT_FOUND:
+        async_gate_first(work, queue);
+        break;
+
+    default:
         return;
     }
 

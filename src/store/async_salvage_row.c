@@ -307,6 +307,7 @@ static bool
 async_row_policy(const async_pages_row_t *row)
 {
     uint8_t            sum[EVP_MAX_MD_SIZE];
+    uint64_t           gate[ASYNC_GATE_NUMBERS];
     async_queue_t      queue;
     async_policy_t     policy;
     async_key_files_t  files;
@@ -314,6 +315,13 @@ async_row_policy(const async_pages_row_t *row)
     if (row->key[0] == ASYNC_POLICY_OF_KEYS && row->key_len == 1) {
         return async_key_files_decode(&files, row->value, row->len)
                == ASYNC_OK;
+    }
+
+    if (row->key[0] == ASYNC_POLICY_OF_GATE && row->key_len > 1
+        && row->key_len <= 1 + ASYNC_QUEUE_MAX)
+    {
+        return async_count_decode(gate, ASYNC_GATE_NUMBERS, row->value,
+                                  row->len) == ASYNC_OK;
     }
 
     if (row->key[0] == ASYNC_POLICY_OF_LOCATION

@@ -156,6 +156,7 @@ uint64_t async_line_ahead(const async_line_t *line, const async_job_t *job);
 typedef struct {
     uint64_t  queued;          /* waiting, parked and due ones included */
     uint64_t  running;
+    bool      paused;          /* starts no job, see async_store_pause() */
 } async_queue_figures_t;
 
 typedef bool (*async_queue_fn)(void *data, const async_queue_t *q,

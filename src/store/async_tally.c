@@ -116,6 +116,7 @@ async_tally_load(async_work_t *work, async_tally_t *tally)
     {
         tally->concurrency = queue.concurrency;
         tally->max_queued = queue.max_queued;
+        tally->interval = queue.interval;
     }
 
     if (async_work_get(work, &tally->key, &v) != ASYNC_OK) {

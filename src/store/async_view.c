@@ -28,8 +28,9 @@ static async_rc_t async_queues_begin(async_view_t *view,
 static int async_queues_policy(async_queues_t *both, MDB_cursor_op op);
 static int async_queues_count(async_queues_t *both, MDB_cursor_op op);
 static int async_queues_order(const async_queues_t *both);
-static async_rc_t async_queues_each(async_queues_t *both, async_queue_fn fn,
-    void *data);
+static bool async_queues_paused(async_view_t *view, async_str_t queue);
+static async_rc_t async_queues_each(async_view_t *view,
+    async_queues_t *both, async_queue_fn fn, void *data);
 
 
 async_rc_t
@@ -255,7 +256,7 @@ async_view_queues(async_view_t *view, async_queue_fn fn, void *data)
     rc = async_queues_begin(view, &both);
 
     if (rc == ASYNC_OK) {
-        rc = async_queues_each(&both, fn, data);
+        rc = async_queues_each(view, &both, fn, data);
     }
 
     mdb_cursor_close(both.policies);
@@ -355,8 +356,26 @@ async_queues_order(const async_queues_t *both)
 }
 
 
+static bool
+async_queues_paused(async_view_t *view, async_str_t queue)
+{
+    MDB_val      v;
+    uint64_t     n[ASYNC_GATE_NUMBERS];
+    async_key_t  key;
+
+    async_key_gate(&key, queue);
+
+    return queue.len <= ASYNC_QUEUE_MAX
+           && async_db_get(view->store, view->txn, &key, &v) == ASYNC_OK
+           && async_count_decode(n, ASYNC_GATE_NUMBERS, v.mv_data, v.mv_size)
+              == ASYNC_OK
+           && n[ASYNC_GATE_PAUSED] != 0;
+}
+
+
 static async_rc_t
-async_queues_each(async_queues_t *both, async_queue_fn fn, void *data)
+async_queues_each(async_view_t *view, async_queues_t *both,
+    async_queue_fn fn, void *data)
 {
     int                    rc, order;
     uint64_t               n[2];
@@ -374,9 +393,9 @@ async_queues_each(async_queues_t *both, async_queue_fn fn, void *data)
             || async_queue_decode(&queue, both->queue.mv_data,
                                   both->queue.mv_size) != ASYNC_OK)
         {
+            memset(&queue, 0, sizeof(async_queue_t));
             queue.concurrency = ASYNC_QUEUE_CONCURRENCY;
             queue.max_queued = ASYNC_QUEUE_QUEUED;
-            queue.loaded = 0;
         }
 
         queue.name.data = order > 0 ? (char *) both->name.mv_data
@@ -394,6 +413,7 @@ async_queues_each(async_queues_t *both, async_queue_fn fn, void *data)
 
         figures.queued = n[0];
         figures.running = n[1];
+        figures.paused = async_queues_paused(view, queue.name);
 
         if (!fn(data, &queue, &figures)) {
             break;

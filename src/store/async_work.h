@@ -209,6 +209,17 @@ async_rc_t async_seal_begin(async_sealed_t *sealed,
     const async_store_t *store, async_batch_t *batch, async_error_t *err);
 void async_seal_end(async_sealed_t *sealed);
 
+/* --- async_gate.c --- */
+
+/* whether a queue may start a job now; if it may later, *opens becomes the
+   unix ms of that, unless it is earlier */
+bool async_gate_open(async_work_t *work, async_tally_t *tally,
+    int64_t *opens);
+/* it starts one */
+void async_gate_pass(async_work_t *work, async_tally_t *tally);
+/* a queue that was not known before */
+void async_gate_first(async_work_t *work, const async_queue_t *queue);
+
 /* --- async_claim.c --- */
 
 async_rc_t async_claim_run(async_work_t *work,

@@ -275,12 +275,50 @@ the_golden_queue(void **state)
 
 
 static void
+what_a_queue_may_have_besides_comes_back(void **state)
+{
+    size_t         len;
+    uint8_t        buf[ASYNC_POLICY_MAX];
+    async_queue_t  q, back;
+
+    (void) state;
+
+    memset(&q, 0, sizeof(q));
+    q.name = (async_str_t) async_str("reports");
+    q.concurrency = 3;
+    q.max_queued = 9;
+    q.interval = ASYNC_INTERVAL_MAX;
+    q.paused = true;
+
+    len = async_queue_encode(&q, buf, sizeof(buf));
+    assert_int_equal(async_queue_decode(&back, buf, len), ASYNC_OK);
+    assert_str(back.name, "reports");
+    assert_int_equal(back.interval, ASYNC_INTERVAL_MAX);
+    assert_true(back.paused);
+
+    /* slower than can be said */
+
+    q.interval++;
+    len = async_queue_encode(&q, buf, sizeof(buf));
+    assert_int_equal(async_queue_decode(&back, buf, len), ASYNC_CORRUPT);
+
+    q.interval = 0;
+    q.paused = false;
+    len = async_queue_encode(&q, buf, sizeof(buf));
+    assert_int_equal(async_queue_decode(&back, buf, len), ASYNC_OK);
+    assert_int_equal(back.interval, 0);
+    assert_false(back.paused);
+}
+
+
+static void
 a_queue_needs_a_name_of_fitting_length(void **state)
 {
     char           name[ASYNC_QUEUE_MAX + 1];
     size_t         len;
     uint8_t       *bytes, buf[ASYNC_POLICY_MAX];
-    async_queue_t  q = { { name, 0 }, 1, 1, 1 };
+    async_queue_t  q = { .name.data = name, .concurrency = 1,
+                         .max_queued = 1, .loaded = 1 };
 
     (void) state;
 
@@ -373,6 +411,7 @@ main(void)
         cmocka_unit_test(what_the_backend_asks_for_goes_before),
         cmocka_unit_test(overdue_is_who_waits_for_his_first_start),
         cmocka_unit_test(the_golden_queue),
+        cmocka_unit_test(what_a_queue_may_have_besides_comes_back),
         cmocka_unit_test(a_queue_needs_a_name_of_fitting_length),
         cmocka_unit_test(damage_is_corrupt),
         cmocka_unit_test(tags_that_are_not_known_are_skipped)

@@ -555,6 +555,7 @@ fixture_queue(fixture_t *f, const char *name, uint32_t concurrency,
 {
     async_queue_t  queue;
 
+    memset(&queue, 0, sizeof(queue));
     queue.name = fixture_str(name);
     queue.concurrency = concurrency;
     queue.max_queued = max_queued;

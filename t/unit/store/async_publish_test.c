@@ -108,6 +108,7 @@ what_is_known_is_not_written_again(void **state)
     async_policy_t  p;
 
     p = policy(1000);
+    memset(&q, 0, sizeof(q));
     q.name = fixture_str("default");
     q.concurrency = 4;
     q.max_queued = 10;
