@@ -10,8 +10,6 @@
     NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
 
 
-static char *ngx_http_async_queue_directive(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
 static char *ngx_http_async_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_async_set_retry_after(ngx_conf_t *cf,
@@ -210,60 +208,6 @@ ngx_module_t  ngx_http_async_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
-
-
-static char *
-ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_async_main_conf_t *amcf = conf;
-
-    ngx_int_t       n;
-    ngx_str_t      *value;
-    ngx_uint_t      i;
-    async_queue_t  *queue;
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0 || value[1].len > ASYNC_QUEUE_MAX) {
-        return "needs a name of 1 to 64 bytes";
-    }
-
-    if (ngx_http_async_find_queue(amcf, &value[1])) {
-        return "is duplicate";
-    }
-
-    queue = ngx_array_push(&amcf->queues);
-    if (queue == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_http_async_init_queue(queue, &value[1]);
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "concurrency=", 12) == 0) {
-            n = ngx_atoi(value[i].data + 12, value[i].len - 12);
-            queue->concurrency = n;
-
-        } else if (ngx_strncmp(value[i].data, "max_queued=", 11) == 0) {
-            n = ngx_atoi(value[i].data + 11, value[i].len - 11);
-            queue->max_queued = n;
-
-        } else {
-            n = NGX_ERROR;
-        }
-
-        if (n < 1 || n > (ngx_int_t) NGX_MAX_INT32_VALUE) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\": async_queue takes "
-                               "concurrency=8 and max_queued=100000, whole "
-                               "numbers above 0", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
 
 
 static char *

@@ -272,6 +272,10 @@ async_queue_t *ngx_http_async_find_queue(ngx_http_async_main_conf_t *amcf,
     ngx_str_t *name);
 void ngx_http_async_init_queue(async_queue_t *queue, ngx_str_t *name);
 
+/* ngx_http_async_queue.c */
+char *ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* ngx_http_async_lists.c: directives that take a list */
 char *ngx_http_async_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_async_bypass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

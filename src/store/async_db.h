@@ -93,7 +93,7 @@ typedef enum {                       /* on disk, part of the key */
                                         job, whatever nginx.conf says */
 
 #define ASYNC_GATE_PAUSED         0
-#define ASYNC_GATE_NEXT           1  /* unix us: no start before, for the rate */
+#define ASYNC_GATE_NEXT           1  /* unix us: no start before */
 #define ASYNC_GATE_NUMBERS        2
 
 #define ASYNC_STAT_OF_LOCATION    1  /* first byte of a key of stats that is */

@@ -53,6 +53,8 @@ static const char  async_main_help[] =
     "\n"
     "Commands:\n"
     "  worker         execute jobs until TERM\n"
+    "  pause QUEUE    start no more jobs of this queue\n"
+    "  resume QUEUE   start them again\n"
     "  check          verify everything in the store\n"
     "  backup FILE    a consistent copy of the store\n"
     "  salvage DIR    a new store of what a damaged one still holds\n"
@@ -63,7 +65,7 @@ static const char  async_main_help[] =
     "  --help         this text; with a command, what that command does\n"
     "  --version      the version\n"
     "\n"
-    "Exit status: 0 done, 1 failed, 2 usage.\n";
+    "Exit status: 0 done, 1 failed, 2 usage, 3 no such queue.\n";
 
 static const async_command_t  async_commands[] = {
 
@@ -84,6 +86,27 @@ static const async_command_t  async_commands[] = {
       "  --user U           become this user; must be the owner of the store\n"
       "  --grace TIME       for running jobs after TERM (default 30s)\n"
       "  --log-level LEVEL  error, warn, notice, info (default) or debug\n"
+      "  --store DIR        the store\n" },
+
+    { "pause",
+      0, "the name of a QUEUE", async_main_pause,
+      "Usage: nginx-async [--store DIR] pause QUEUE\n"
+      "\n"
+      "No more jobs of the queue are started, until it is resumed; it takes\n"
+      "new ones, and what runs goes on.  This holds across restarts, what-\n"
+      "ever nginx.conf says.  Exit status 3 if there is no such queue.\n"
+      "\n"
+      "Options:\n"
+      "  --store DIR        the store\n" },
+
+    { "resume",
+      0, "the name of a QUEUE", async_main_resume,
+      "Usage: nginx-async [--store DIR] resume QUEUE\n"
+      "\n"
+      "Jobs of a queue that was paused, by pause or by nginx.conf, are\n"
+      "started again.  Exit status 3 if there is no such queue.\n"
+      "\n"
+      "Options:\n"
       "  --store DIR        the store\n" },
 
     { "check",

@@ -14,10 +14,13 @@
 #define ASYNC_EXIT_DONE    0
 #define ASYNC_EXIT_FAILED  1
 #define ASYNC_EXIT_USAGE   2
+#define ASYNC_EXIT_NO_SUCH 3
 
 
 int async_main_backup(const async_options_t *options);
 int async_main_salvage(const async_options_t *options);
+int async_main_pause(const async_options_t *options);
+int async_main_resume(const async_options_t *options);
 
 /* says why; the exit status of that */
 int async_main_failed(const async_error_t *err);
