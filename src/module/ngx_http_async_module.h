@@ -314,6 +314,7 @@ uint64_t ngx_http_async_digest(ngx_str_t *parts, ngx_uint_t n);
 /* ngx_http_async_process.c: the store in an nginx worker */
 ngx_int_t ngx_http_async_init_module(ngx_cycle_t *cycle);
 ngx_int_t ngx_http_async_init_process(ngx_cycle_t *cycle);
+void ngx_http_async_exit_process(ngx_cycle_t *cycle);
 /* NULL until the store can be read; then it stays */
 async_store_t *ngx_http_async_store(void);
 async_view_t *ngx_http_async_view(void);

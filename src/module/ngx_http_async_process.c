@@ -7,7 +7,7 @@
  * anew.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_watch.h"
 
 
 #define NGX_HTTP_ASYNC_RETRY_OPEN  1000       /* ms */
@@ -200,6 +200,9 @@ ngx_http_async_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_http_async_watch_init();
+    ngx_http_async_feed_init(amcf);
+
     ap = &ngx_http_async_process;
 
     if (ap->retry.timer_set) {
@@ -350,6 +353,7 @@ ngx_http_async_leave(async_store_health_t health)
                 (u_char *) async_store_health_text(health),
                 ASYNC_ERROR_TEXT);
 
+    ngx_http_async_feed_leave();
     async_view_close(ap->view);
 
     ap->view = NULL;
@@ -375,7 +379,9 @@ ngx_http_async_post_open(ngx_event_t *ev)
         return;
     }
 
-    if (ap->left && ngx_http_async_files_busy()) {
+    if (ap->left
+        && (ngx_http_async_files_busy() || ngx_http_async_feed_busy()))
+    {
         ngx_add_timer(ev, NGX_HTTP_ASYNC_IDLE);
         return;
     }
@@ -489,6 +495,13 @@ ngx_http_async_opened(ngx_event_t *ev)
     ngx_free(task);
 
     ngx_http_async_commit_resume();
+}
+
+
+void
+ngx_http_async_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_async_feed_exit();
 }
 
 
