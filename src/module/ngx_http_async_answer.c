@@ -8,8 +8,8 @@
 
 static ngx_int_t ngx_http_async_again(ngx_http_request_t *r,
     ngx_http_async_op_t *op);
-static ngx_int_t ngx_http_async_accepted(ngx_http_request_t *r,
-    ngx_http_async_op_t *op, const async_job_t *job);
+static ngx_int_t ngx_http_async_tell(ngx_http_request_t *r,
+    const async_job_t *job);
 
 
 void
@@ -38,7 +38,7 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
             op->job.queued = ngx_http_async_now();
             op->job.due = op->event.due;
 
-            status = ngx_http_async_accepted(r, op, &op->job);
+            status = ngx_http_async_tell(r, &op->job);
             break;
 
         case ASYNC_EXISTS:
@@ -49,7 +49,12 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
             status = ngx_http_async_refused(r, rc, op);
         }
 
-        ngx_http_finalize_request(r, status);
+        /* NGX_AGAIN: its client waits for the job to end */
+
+        if (status != NGX_AGAIN) {
+            ngx_http_finalize_request(r, status);
+        }
+
         ngx_http_run_posted_requests(c);
     }
 
@@ -69,8 +74,7 @@ ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
     async_job_t    job;
     async_view_t  *view;
 
-    static uint8_t    buf[ASYNC_JOB_MAX];
-    static ngx_str_t  yes = ngx_string("true");
+    static uint8_t  buf[ASYNC_JOB_MAX];
 
     view = ngx_http_async_view();
     rc = view ? async_view_job(view, &op->event.id, &job, buf)
@@ -95,45 +99,78 @@ ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
                    "present.", &op->event.id, 0);
     }
 
-    if (op->event.idempotency.used
-        && ngx_http_async_add_header(r, "Idempotent-Replayed", &yes) == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_http_async_get_mark(r)->replayed = op->event.idempotency.used;
 
-    return ngx_http_async_accepted(r, op, &job);
+    return ngx_http_async_tell(r, &job);
 }
 
 
+/* now, or when the job has ended, if that is wanted and soon */
+
 static ngx_int_t
-ngx_http_async_accepted(ngx_http_request_t *r, ngx_http_async_op_t *op,
-    const async_job_t *job)
+ngx_http_async_tell(ngx_http_request_t *r, const async_job_t *job)
 {
     u_char                 *p;
     ngx_http_async_mark_t  *mark;
 
-    static ngx_str_t  no_store = ngx_string("no-store");
+    mark = ngx_http_async_get_mark(r);
 
-    p = ngx_pnalloc(r->pool, ASYNC_ID_TEXT);
-    if (p == NULL) {
+    mark->url.len = job->status_prefix.len + ASYNC_ID_TEXT;
+    mark->url.data = ngx_pnalloc(r->pool, mark->url.len);
+
+    if (mark->url.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    p = ngx_cpymem(mark->url.data, job->status_prefix.data,
+                   job->status_prefix.len);
     async_id_format((char *) p, &job->id);
 
-    mark = ngx_http_async_get_mark(r);
     mark->stored = 1;
     mark->id.data = p;
     mark->id.len = ASYNC_ID_TEXT;
 
+    if (ngx_http_async_hold(r, &job->id) == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_async_accepted(r, job);
+}
+
+
+ngx_int_t
+ngx_http_async_accepted(ngx_http_request_t *r, const async_job_t *job)
+{
+    ngx_http_async_mark_t  *mark;
+
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    mark = ngx_http_async_get_mark(r);
+
     if (ngx_http_async_set_links(r, job) != NGX_OK
         || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL
-        || ngx_http_async_set_applied(r) != NGX_OK)
+        || ngx_http_async_set_applied(r) != NGX_OK
+        || ngx_http_async_set_replayed(r, mark) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_async_reply_job(r, NGX_HTTP_ACCEPTED, job, NULL);
+}
+
+
+ngx_int_t
+ngx_http_async_set_replayed(ngx_http_request_t *r,
+    ngx_http_async_mark_t *mark)
+{
+    static ngx_str_t  yes = ngx_string("true");
+
+    if (!mark->replayed) {
+        return NGX_OK;
+    }
+
+    return ngx_http_async_add_header(r, "Idempotent-Replayed", &yes)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

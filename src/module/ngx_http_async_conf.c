@@ -173,6 +173,8 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->result_max = NGX_CONF_UNSET;
     alcf->retry_after = NGX_CONF_UNSET;
     alcf->estimate = NGX_CONF_UNSET;
+    alcf->wait = NGX_CONF_UNSET_MSEC;
+    alcf->wait_max = NGX_CONF_UNSET_MSEC;
     alcf->start_timeout = NGX_CONF_UNSET_MSEC;
     alcf->retry = NGX_CONF_UNSET_PTR;
     alcf->retention = NGX_CONF_UNSET_PTR;
@@ -209,6 +211,9 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                              NGX_HTTP_ASYNC_RESULT_MAX);
     ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 0);
     ngx_conf_merge_value(conf->estimate, prev->estimate, 1);
+    ngx_conf_merge_msec_value(conf->wait, prev->wait, 0);
+    ngx_conf_merge_msec_value(conf->wait_max, prev->wait_max,
+                              NGX_HTTP_ASYNC_WAIT_MAX);
     ngx_conf_merge_msec_value(conf->start_timeout, prev->start_timeout,
                               NGX_HTTP_ASYNC_START_TIMEOUT);
     ngx_conf_merge_ptr_value(conf->retry, prev->retry, NULL);

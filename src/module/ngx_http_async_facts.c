@@ -49,13 +49,23 @@ ngx_http_async_header_filter(ngx_http_request_t *r)
     ngx_str_t               facts;
     ngx_http_async_mark_t  *mark;
 
-    if (r->content_handler == ngx_http_async_status_handler) {
+    /* what may be a stored response */
+
+    if (r->content_handler == ngx_http_async_status_handler
+        || r->content_handler == ngx_http_async_submit)
+    {
         mark = ngx_http_async_get_mark(r);
 
         if (mark && mark->result_status
             && r->headers_out.status == NGX_HTTP_OK)
         {
             r->headers_out.status = mark->result_status;
+        }
+
+        if (r->content_handler == ngx_http_async_submit
+            && ngx_http_async_varied(r) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         return ngx_http_async_hold_header(r) == NGX_AGAIN

@@ -154,6 +154,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       offsetof(ngx_http_async_loc_conf_t, estimate),
       NULL },
 
+    { ngx_string("async_wait"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_set_wait,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("async_status_uri"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
       ngx_http_set_complex_value_slot,

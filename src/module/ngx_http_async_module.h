@@ -24,6 +24,7 @@
 
 
 #define NGX_HTTP_ASYNC_DEADLINE      2000     /* ms, submit to commit */
+#define NGX_HTTP_ASYNC_WAIT_MAX      30000    /* ms */
 #define NGX_HTTP_ASYNC_CAPTURE_MAX   16384    /* bytes of captured variables */
 #define NGX_HTTP_ASYNC_DETAIL_MAX    512      /* of a sentence in an error */
 #define NGX_HTTP_ASYNC_PROBLEM_MAX   4096     /* of an error with it, escaped */
@@ -118,6 +119,8 @@ struct ngx_http_async_loc_conf_s {
     off_t                        result_max;
     time_t                       retry_after; /* 0 = auto */
     ngx_flag_t                   estimate;
+    ngx_msec_t                   wait;        /* the first answer of a job */
+    ngx_msec_t                   wait_max;    /* what a client may ask for */
     ngx_msec_t                   start_timeout;
     ngx_http_async_retry_t      *retry;
     ngx_http_async_retention_t  *retention;
@@ -181,6 +184,12 @@ typedef struct {
     ngx_uint_t                   result_status;
                                               /* to be restored once
                                                  conditionals were compared */
+
+    ngx_str_t                    url;         /* of the job that was stored */
+    ngx_uint_t                   replayed;    /* unsigned replayed:1: its key
+                                                 was known */
+    ngx_uint_t                   waited;      /* unsigned waited:1: this is
+                                                 its result */
 
     /* replay only */
     ngx_http_async_capture_t    *capture;
@@ -341,6 +350,7 @@ ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
 /* ngx_http_async_submit.c */
 ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
+ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
 void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
 
 /* ngx_http_async_known.c: owner, keys, delay and priority of a submit */
@@ -385,6 +395,11 @@ ngx_int_t ngx_http_async_hash(u_char *out, ngx_http_async_hash_e kind,
 /* ngx_http_async_answer.c */
 /* what came of a submit goes to its client, if that is still there */
 void ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc);
+/* the 202 */
+ngx_int_t ngx_http_async_accepted(ngx_http_request_t *r,
+    const async_job_t *job);
+ngx_int_t ngx_http_async_set_replayed(ngx_http_request_t *r,
+    ngx_http_async_mark_t *mark);
 /* op: NULL if it did not come to one */
 ngx_int_t ngx_http_async_refused(ngx_http_request_t *r, async_rc_t rc,
     ngx_http_async_op_t *op);
@@ -431,6 +446,7 @@ ngx_int_t ngx_http_async_release_header(ngx_http_request_t *r);
 
 /* ngx_http_async_status.c, ngx_http_async_result.c */
 ngx_int_t ngx_http_async_status_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_async_document(ngx_http_request_t *r, async_job_t *job);
 /*
  * The job that a request is about: every verb comes by here.  NULL: rc is
  * what the handler returns, an answer was sent.  It is borrowed until the
@@ -469,6 +485,18 @@ ngx_int_t ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
 /* the problem for an rc that says nothing about the job */
 ngx_int_t ngx_http_async_act_failed(ngx_http_request_t *r,
     const async_id_t *id, async_rc_t rc);
+
+/* ngx_http_async_wait.c: long polls, and submits that wait for their job */
+char *ngx_http_async_set_wait(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* what a content handler returns; NGX_DECLINED: answer it now */
+ngx_int_t ngx_http_async_poll(ngx_http_request_t *r, const async_id_t *id);
+/* NGX_AGAIN: it is answered later; NGX_DECLINED: now */
+ngx_int_t ngx_http_async_hold(ngx_http_request_t *r, const async_id_t *id);
+/* whether this is the result for a submitter who waited */
+ngx_uint_t ngx_http_async_waited(ngx_http_request_t *r);
+/* the 202 after all, since the result cannot be read */
+ngx_int_t ngx_http_async_unheld(ngx_http_request_t *r, const async_id_t *id);
 
 /* ngx_http_async_spooled.c: results that lie in the spool */
 ngx_int_t ngx_http_async_spooled(ngx_http_request_t *r, async_job_t *job);

@@ -173,6 +173,10 @@ ngx_http_async_damaged(ngx_http_request_t *r, const async_id_t *id,
 
     ngx_http_clean_header(r);
 
+    if (ngx_http_async_waited(r)) {
+        return ngx_http_async_unheld(r, id);
+    }
+
     return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
                "The stored result cannot be read.", id, 0);
 }
@@ -192,6 +196,11 @@ ngx_http_async_locked(ngx_http_request_t *r, async_job_t *job)
                   "name: add its file to it as a further \"key=\"",
                   (size_t) ASYNC_ID_TEXT, text,
                   async_key_id_format(key, job->response.seal.key));
+
+    if (ngx_http_async_waited(r)) {
+        ngx_http_clean_header(r);
+        return ngx_http_async_unheld(r, &job->id);
+    }
 
     return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
                "The stored result cannot be read.", &job->id, 0);
@@ -278,7 +287,8 @@ ngx_http_async_set_itself(ngx_http_request_t *r, async_job_t *job)
         r->header_only = 1;
     }
 
-    r->allow_ranges = (job->result_status == NGX_HTTP_OK);
+    r->allow_ranges = (job->result_status == NGX_HTTP_OK
+                       && !ngx_http_async_waited(r));
 
     return ngx_http_async_set_own(r, job) == NGX_OK
            && ngx_http_async_set_status(r, job) == NGX_OK
@@ -356,9 +366,14 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_job_t *job,
         return ngx_http_async_set_content_type(r, &value);
     }
 
-    /* without an owner whoever knows the URL may read: no session for them */
+    /*
+     * without an owner whoever knows the URL may read: no session for them,
+     * but for him who submitted and still is on the line
+     */
 
-    if (ngx_http_async_is("Set-Cookie") && job->owner.len == 0) {
+    if (ngx_http_async_is("Set-Cookie") && job->owner.len == 0
+        && !ngx_http_async_waited(r))
+    {
         return NGX_OK;
     }
 
@@ -461,7 +476,10 @@ ngx_http_async_set_content_type(ngx_http_request_t *r, ngx_str_t *value)
 }
 
 
-/* Async-Result, and an ETag where the backend sent none */
+/*
+ * Async-Result, and an ETag where the backend sent none: of the resource
+ * /result, not of what was asked for by a submit that waited
+ */
 
 static ngx_int_t
 ngx_http_async_set_own(ngx_http_request_t *r, async_job_t *job)
@@ -476,7 +494,7 @@ ngx_http_async_set_own(ngx_http_request_t *r, async_job_t *job)
     }
 
     if (r->headers_out.etag || job->result_status < 200
-        || job->result_status > 299)
+        || job->result_status > 299 || ngx_http_async_waited(r))
     {
         return NGX_OK;
     }

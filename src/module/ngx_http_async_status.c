@@ -36,8 +36,6 @@ static ngx_http_async_resource_e ngx_http_async_resource(
     ngx_http_request_t *r, async_id_t *id);
 static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r,
     ngx_http_async_resource_e resource);
-static ngx_int_t ngx_http_async_document(ngx_http_request_t *r,
-    async_job_t *job);
 static ngx_int_t ngx_http_async_set_etag(ngx_http_request_t *r,
     const async_job_t *job, const async_estimate_t *estimate);
 
@@ -96,6 +94,7 @@ ngx_http_async_await_store(ngx_http_request_t *r)
 
     ngx_add_timer(&opening->event, NGX_HTTP_ASYNC_OPENING);
 
+    r->write_event_handler = ngx_http_request_empty_handler;
     r->main->count++;
 
     return NGX_DONE;
@@ -171,6 +170,14 @@ ngx_http_async_status(ngx_http_request_t *r)
 
     if (resource == NGX_HTTP_ASYNC_HISTORY) {
         return ngx_http_async_history(r, &job->id);
+    }
+
+    if (!async_state_final(job->state)) {
+        rc = ngx_http_async_poll(r, &id);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
     return ngx_http_async_document(r, job);
@@ -292,7 +299,7 @@ ngx_http_async_other_method(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
 {
     async_estimate_t  estimate;

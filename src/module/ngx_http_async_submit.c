@@ -20,7 +20,6 @@ static ngx_uint_t ngx_http_async_method(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf);
 static ngx_uint_t ngx_http_async_bypassed(ngx_http_request_t *r,
     ngx_array_t *bypass);
-static ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
 static void ngx_http_async_body_read(ngx_http_request_t *r);
 static ngx_http_async_op_t *ngx_http_async_create_op(ngx_http_request_t *r,
     ngx_http_async_mark_t *mark);
@@ -230,7 +229,7 @@ ngx_http_async_bypassed(ngx_http_request_t *r, ngx_array_t *bypass)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_async_submit(ngx_http_request_t *r)
 {
     ngx_int_t    rc;

@@ -44,6 +44,7 @@ static void ngx_http_async_insert(ngx_rbtree_node_t *temp,
 static void ngx_http_async_drop_watched(ngx_http_async_watched_t *watched);
 static void ngx_http_async_watch_reading(ngx_http_request_t *r);
 static void ngx_http_async_watch_cleanup(void *data);
+static void ngx_http_async_set_timer(ngx_http_async_waiter_t *w);
 static void ngx_http_async_time_up(ngx_event_t *ev);
 static async_rc_t ngx_http_async_read(const async_id_t *id, async_job_t *job);
 static void ngx_http_async_all_stale(ngx_http_async_watched_t *watched);
@@ -92,7 +93,7 @@ ngx_http_async_waiting(void)
 
 ngx_http_async_waiter_t *
 ngx_http_async_watch(ngx_http_request_t *r, const async_id_t *id,
-    ngx_msec_t time, ngx_http_async_waiter_pt handler)
+    ngx_msec_t time, ngx_msec_t every, ngx_http_async_waiter_pt handler)
 {
     ngx_http_cleanup_t        *cln;
     ngx_http_async_waiter_t   *w;
@@ -133,7 +134,10 @@ ngx_http_async_watch(ngx_http_request_t *r, const async_id_t *id,
     w->timer.data = w;
     w->timer.log = r->connection->log;
 
-    ngx_add_timer(&w->timer, time);
+    w->until = ngx_current_msec + time;
+    w->every = every;
+
+    ngx_http_async_set_timer(w);
 
     /* the job may have changed since it was read: the first look is soon */
 
@@ -297,6 +301,17 @@ ngx_http_async_watch_cleanup(void *data)
 
 
 static void
+ngx_http_async_set_timer(ngx_http_async_waiter_t *w)
+{
+    ngx_msec_t  left;
+
+    left = w->until - ngx_current_msec;
+
+    ngx_add_timer(&w->timer, w->every ? ngx_min(w->every, left) : left);
+}
+
+
+static void
 ngx_http_async_time_up(ngx_event_t *ev)
 {
     async_rc_t                rc;
@@ -304,7 +319,13 @@ ngx_http_async_time_up(ngx_event_t *ev)
     ngx_http_async_waiter_t  *w;
 
     w = ev->data;
-    w->over = 1;
+
+    w->over = ngx_exiting
+              || (ngx_msec_int_t) (w->until - ngx_current_msec) <= 0;
+
+    if (!w->over) {
+        ngx_http_async_set_timer(w);
+    }
 
     rc = ngx_http_async_read(&w->id, &job);
 

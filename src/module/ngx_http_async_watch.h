@@ -34,6 +34,9 @@ struct ngx_http_async_waiter_s {
     ngx_http_async_waiter_pt     handler;
     void                        *data;        /* the handler's */
     ngx_event_t                  timer;
+    ngx_msec_t                   until;
+    ngx_msec_t                   every;       /* called so often, 0: only
+                                                 when the job changes */
     ngx_uint_t                   over;        /* unsigned over:1 */
 };
 
@@ -41,10 +44,12 @@ struct ngx_http_async_waiter_s {
 /*
  * Makes the request wait for as long as time (ms) says: the caller keeps its
  * count.  NULL: it cannot, since so many wait already, or nginx shuts down;
- * it should be answered at once.
+ * it should be answered at once.  With every (ms) the handler is called so
+ * often besides, for what moves without a change of the job.
  */
 ngx_http_async_waiter_t *ngx_http_async_watch(ngx_http_request_t *r,
-    const async_id_t *id, ngx_msec_t time, ngx_http_async_waiter_pt handler);
+    const async_id_t *id, ngx_msec_t time, ngx_msec_t every,
+    ngx_http_async_waiter_pt handler);
 void ngx_http_async_unwatch(ngx_http_async_waiter_t *w);
 
 void ngx_http_async_watch_init(void);
