@@ -66,9 +66,11 @@ sub fuzz {
        "$target keeps its promises")
         or diag(@said > 60 ? @said[-60 .. -1] : @said);
 
+    # a long run tells as it goes
     my ($covered) = "@said" =~ /.*\bcov: (\d+)/s;
-    note("$target: ", $runs || 0, ' inputs, ', $covered || 0,
-         ' edges');
+    my $figures = "$target: " . ($runs || 0) . ' inputs, '
+                  . ($covered || 0) . ' edges';
+    $seconds ? diag($figures) : note($figures);
     return;
 }
 
