@@ -9,6 +9,8 @@
 
 static const async_id_t  id;
 
+static const async_estimate_t  estimate = { 99, 1795341600000, 60 };
+
 
 static void
 assert_limits(const async_job_t *job)
@@ -63,15 +65,16 @@ assert_documents(const async_job_t *job, size_t len)
     size = ASYNC_JSON_JOB_MAX + 18 * len;
     out = fuzz_alloc(size + 1);
 
-    n = async_json_job(out, size, job);
+    n = async_json_job(out, size, job, &estimate);
     fuzz_assert(n != 0 && n <= size);
     fuzz_assert(len > ASYNC_JOB_MAX || n <= ASYNC_JSON_JOB_MAX);
-    fuzz_assert(async_json_job(out, n - 1, job) == 0);
-    fuzz_assert(async_json_job(out, n, job) == n);
+    fuzz_assert(async_json_job(out, n - 1, job, &estimate) == 0);
+    fuzz_assert(async_json_job(out, n, job, &estimate) == n);
     out[n] = '\0';
     fuzz_assert_document(out, n);
 
-    n = async_json_azure(out, size, job, fuzz_str("http://host", 11));
+    n = async_json_azure(out, size, job, &estimate,
+                         fuzz_str("http://host", 11));
     fuzz_assert(n != 0 && n <= size);
     out[n] = '\0';
     fuzz_assert_document(out, n);
