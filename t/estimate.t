@@ -219,3 +219,35 @@ ok(poll_until(4.5, sub {
     $json{b}{estimated};
 }), 'on where it is on');
 ok(!exists $json{a}{estimated}, 'off where it is not');
+
+
+
+=== TEST 12: a job that is delayed is done after it was due
+--- config
+    location /a     { async on; async_delay $arg_delay; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+wait_job(submit('/a?sleep=0.5')->json->{statusUrl});
+my $answer;
+ok(poll_until(5, sub { $answer = submit('/a?delay=30s'); $answer->json->{estimatedCompletionAt} }), 'an estimate on the 202');
+my $json = $answer->json;
+is($json->{status}, 'scheduled', 'scheduled');
+cmp_ok($answer->header('Retry-After'), '>=', 30, 'Retry-After is not before it is due');
+cmp_ok($answer->header('Retry-After'), '<', 60, 'nor long after');
+is(get($json->{statusUrl})->json->{estimatedCompletionAt}, $json->{estimatedCompletionAt}, 'and its status says the same');
+
+
+
+=== TEST 13: a client of Azure is told the percentage, and that it is believed
+--- config
+    location /a     { async on; async_dialect azure; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $url = sub { submit($_[0])->header('Operation-Location') =~ s{^http://[^/]+}{}r };
+my $first = $url->('/a?sleep=0.5');
+poll_until(10, sub { get($first)->json->{status} eq 'Succeeded' });
+my $second = $url->('/a?sleep=6');
+my $json;
+ok(poll_until(5, sub { $json = get($second)->json; $json->{estimated} }), 'estimated');
+is($json->{status}, 'Running', 'while it runs');
+cmp_ok($json->{percentComplete}, '<=', 99, 'percentComplete');

@@ -82,14 +82,14 @@ async_estimate_unfinished(async_estimate_t *estimate, const async_job_t *job,
         return async_estimate_running(estimate, job, known->run, now);
     }
 
+    if (known->stands) {
+        return 0;
+    }
+
     if (job->due > now) {
         left = (uint64_t) async_estimate_clamp(job->due - now) + known->run;
         estimate->completion = now + (int64_t) left;
         return left;
-    }
-
-    if (known->stands) {
-        return 0;
     }
 
     left = known->run;
@@ -135,9 +135,9 @@ async_estimate_running(async_estimate_t *estimate, const async_job_t *job,
 
 uint64_t
 async_estimate_wait(uint64_t ahead, uint64_t running, uint32_t concurrency,
-    uint32_t each)
+    uint32_t each, uint64_t interval)
 {
-    uint64_t        before, wait;
+    uint64_t        before, pace, wait;
     const uint64_t  most = ASYNC_ESTIMATE_LONGEST;
 
     concurrency = concurrency > 0 ? concurrency : 1;
@@ -146,16 +146,19 @@ async_estimate_wait(uint64_t ahead, uint64_t running, uint32_t concurrency,
         return most;
     }
 
+    pace = ahead > 0 && interval > most / ahead ? most
+                                                : ahead * interval / 1000;
     before = ahead + running;
 
     if (before < concurrency) {
-        return 0;
+        return pace;
     }
 
     before -= concurrency - 1;
     wait = each > most / before ? most : before * each / concurrency;
+    wait = wait < most ? wait : most;
 
-    return wait < most ? wait : most;
+    return wait > pace ? wait : pace;
 }
 
 

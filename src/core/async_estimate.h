@@ -23,7 +23,7 @@ typedef struct {
     uint32_t  run;              /* ms, median of its location; 0 = nothing
                                    is learned */
     uint64_t  wait;             /* ms until it starts, if it is queued */
-    bool      stands;           /* its queue does not move at all */
+    bool      stands;           /* its queue starts no job */
 } async_known_t;
 
 /* what is told */
@@ -39,11 +39,11 @@ void async_estimate_job(async_estimate_t *estimate, const async_job_t *job,
 
 /*
  * ms until a queued job starts: that many wait before it, that many run, so
- * many may, and one of that queue takes so long (mean, ms; not the median:
- * what the others take adds up).
+ * many may, one of that queue takes so long (mean, ms; not the median: what
+ * the others take adds up), and they start that far apart (us).
  */
 uint64_t async_estimate_wait(uint64_t ahead, uint64_t running,
-    uint32_t concurrency, uint32_t each);
+    uint32_t concurrency, uint32_t each, uint64_t interval);
 
 /* of an attempt that has run so long, where the median is run >= 1; ms */
 uint8_t async_estimate_percent(int64_t elapsed, uint32_t run);

@@ -63,14 +63,16 @@ ngx_http_async_estimate(const async_job_t *job, async_estimate_t *estimate)
         known.shown = learned->shown;
         known.run = learned->run;
 
-        if (known.run && job->state == ASYNC_STATE_QUEUED) {
+        if (known.run && job->state != ASYNC_STATE_PROCESSING) {
             line = ngx_http_async_line(job);
 
+            known.stands = line->paused;
             known.wait = async_estimate_wait(async_line_ahead(line, job),
                                              line->running,
                                              line->concurrency,
                                              line->each ? line->each
-                                                        : known.run);
+                                                        : known.run,
+                                             line->interval);
         }
     }
 

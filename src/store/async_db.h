@@ -274,6 +274,8 @@ int async_db_begin(async_store_t *store, unsigned flags, MDB_txn **txn);
 async_rc_t async_db_get(async_store_t *store, MDB_txn *txn,
     const async_key_t *key, MDB_val *value);
 int64_t async_monotonic(void);       /* ms */
+bool async_queue_paused(async_store_t *store, MDB_txn *txn,
+    async_str_t queue);
 
 async_rc_t async_quota_measure(async_store_t *store, async_error_t *err);
 void async_quota_done(async_store_t *store);

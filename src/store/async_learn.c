@@ -213,7 +213,10 @@ async_line_figures(async_view_t *view, async_str_t queue, async_line_t *line)
         && async_queue_decode(&policy, v.mv_data, v.mv_size) == ASYNC_OK)
     {
         line->concurrency = policy.concurrency;
+        line->interval = policy.interval;
     }
+
+    line->paused = async_queue_paused(view->store, view->txn, queue);
 
     async_key_count(&key, queue);
 

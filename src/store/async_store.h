@@ -138,6 +138,8 @@ typedef struct {
     uint64_t  running;
     uint32_t  concurrency;
     uint32_t  each;            /* ms, mean run time; 0 = not known */
+    uint64_t  interval;        /* us between starts, 0 = none */
+    bool      paused;
     bool      more;            /* wait than are in places */
     unsigned  n;
     uint64_t  places[ASYNC_LINE];

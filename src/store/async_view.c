@@ -28,7 +28,6 @@ static async_rc_t async_queues_begin(async_view_t *view,
 static int async_queues_policy(async_queues_t *both, MDB_cursor_op op);
 static int async_queues_count(async_queues_t *both, MDB_cursor_op op);
 static int async_queues_order(const async_queues_t *both);
-static bool async_queues_paused(async_view_t *view, async_str_t queue);
 static async_rc_t async_queues_each(async_view_t *view,
     async_queues_t *both, async_queue_fn fn, void *data);
 
@@ -356,8 +355,8 @@ async_queues_order(const async_queues_t *both)
 }
 
 
-static bool
-async_queues_paused(async_view_t *view, async_str_t queue)
+bool
+async_queue_paused(async_store_t *store, MDB_txn *txn, async_str_t queue)
 {
     MDB_val      v;
     uint64_t     n[ASYNC_GATE_NUMBERS];
@@ -366,7 +365,7 @@ async_queues_paused(async_view_t *view, async_str_t queue)
     async_key_gate(&key, queue);
 
     return queue.len <= ASYNC_QUEUE_MAX
-           && async_db_get(view->store, view->txn, &key, &v) == ASYNC_OK
+           && async_db_get(store, txn, &key, &v) == ASYNC_OK
            && async_count_decode(n, ASYNC_GATE_NUMBERS, v.mv_data, v.mv_size)
               == ASYNC_OK
            && n[ASYNC_GATE_PAUSED] != 0;
@@ -413,7 +412,8 @@ async_queues_each(async_view_t *view, async_queues_t *both,
 
         figures.queued = n[0];
         figures.running = n[1];
-        figures.paused = async_queues_paused(view, queue.name);
+        figures.paused = async_queue_paused(view->store, view->txn,
+                                            queue.name);
 
         if (!fn(data, &queue, &figures)) {
             break;

@@ -17,12 +17,14 @@ use Time::Local qw(timegm);
 my $t = AsyncTest->new(http => <<'END');
     async_queue many concurrency=16;
     async_queue one concurrency=1;
+    async_queue slow rate=1r/s;
 
     server {
         listen 127.0.0.1:%%PORT%%;
 
         location /many { async on queue=many; proxy_pass http://%%BACKEND%%; }
         location /one  { async on queue=one;  proxy_pass http://%%BACKEND%%; }
+        location /slow { async on queue=slow; proxy_pass http://%%BACKEND%%; }
         location /jobs/ { async_status; }
     }
 END
@@ -117,6 +119,34 @@ cmp_ok($answers[7]->header('Retry-After'), '>=', 2,
        'who is far behind need not ask soon');
 
 $t->wait_job($_) for @paths;
+
+
+# --- pace -----------------------------------------------------------------
+
+run('/slow', 1);
+
+@paths = map { $t->job_path($t->submit('/slow')) } 1 .. 25;
+
+my $last;
+ok(poll_until(6, sub {
+    $last = $t->get($paths[24]);
+    my $json = $last->json;
+    return $json->{estimatedCompletionAt}
+           && ms($json->{estimatedCompletionAt}) - 1000 * time > 3000;
+}), 'a queue with a rate: who is far behind is not done soon');
+cmp_ok($last->header('Retry-After'), '>', 3, 'and need not ask soon');
+
+is(($t->command('pause', 'slow'))[0], 0, 'the queue is paused');
+ok(poll_until(4, sub {
+    $last = $t->get($paths[24]);
+    return !exists $last->json->{estimatedCompletionAt};
+}), 'nobody knows when a job of a paused queue is done');
+is($last->header('Retry-After'), 5, 'Retry-After is that of nothing learned');
+
+is(($t->command('resume', 'slow'))[0], 0, 'the queue is resumed');
+ok(poll_until(4, sub {
+    $t->get($paths[24])->json->{estimatedCompletionAt};
+}), 'then it is known again');
 
 
 # --- and it stays ---------------------------------------------------------

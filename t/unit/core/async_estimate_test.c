@@ -128,17 +128,28 @@ the_wait_in_a_queue(void **state)
         uint64_t  running;
         uint32_t  concurrency;
         uint32_t  each;
+        uint64_t  interval;
         uint64_t  wait;
     } table[] = {
-        { 0, 0, 8, 1000, 0 }, { 0, 7, 8, 1000, 0 }, { 7, 0, 8, 1000, 0 },
-        { 0, 8, 8, 1000, 125 }, { 0, 1, 1, 1000, 1000 },
-        { 16, 8, 8, 1000, 2125 }, { 99, 1, 1, 60000, 6000000 },
-        { 5, 0, 0, 100, 500 },
-        { 1000000000, 8, 8, UINT32_MAX, (uint64_t) 1 << 43 },
-        { UINT64_MAX, UINT64_MAX, 1, 1, (uint64_t) 1 << 43 },
-        { 0, UINT64_MAX, UINT32_MAX, UINT32_MAX, (uint64_t) 1 << 43 },
-        { UINT32_MAX, 0, 1, 1, UINT32_MAX },
-        { UINT32_MAX, UINT32_MAX, UINT32_MAX, 10, 10 }
+        { 0, 0, 8, 1000, 0, 0 }, { 0, 7, 8, 1000, 0, 0 },
+        { 7, 0, 8, 1000, 0, 0 },
+        { 0, 8, 8, 1000, 0, 125 }, { 0, 1, 1, 1000, 0, 1000 },
+        { 16, 8, 8, 1000, 0, 2125 }, { 99, 1, 1, 60000, 0, 6000000 },
+        { 5, 0, 0, 100, 0, 500 },
+
+        /* one start in half a second: the slower of the two decides */
+
+        { 0, 0, 8, 1000, 500000, 0 }, { 4, 0, 8, 1000, 500000, 2000 },
+        { 16, 8, 8, 1000, 500000, 8000 }, { 16, 1, 1, 1000, 500000, 17000 },
+
+        { 1000000000, 8, 8, UINT32_MAX, 0, (uint64_t) 1 << 43 },
+        { UINT64_MAX, UINT64_MAX, 1, 1, 1, (uint64_t) 1 << 43 },
+        { 0, UINT64_MAX, UINT32_MAX, UINT32_MAX, 0, (uint64_t) 1 << 43 },
+        { UINT32_MAX, 0, UINT32_MAX, 1, UINT64_MAX, (uint64_t) 1 << 43 },
+        { 1, 0, 8, 1, UINT64_MAX, (uint64_t) 1 << 43 },
+        { 0, 0, 8, 1, UINT64_MAX, 0 },
+        { UINT32_MAX, 0, 1, 1, 0, UINT32_MAX },
+        { UINT32_MAX, UINT32_MAX, UINT32_MAX, 10, 0, 10 }
     };
 
     (void) state;
@@ -146,7 +157,8 @@ the_wait_in_a_queue(void **state)
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         assert_int_equal(async_estimate_wait(table[i].ahead, table[i].running,
                                              table[i].concurrency,
-                                             table[i].each),
+                                             table[i].each,
+                                             table[i].interval),
                          table[i].wait);
     }
 }
@@ -182,7 +194,8 @@ what_is_told_in_each_state(void **state)
         { ASYNC_STATE_SCHEDULED, 0, 30000, 0, false, NONE, 32000, 32 },
         { ASYNC_STATE_SCHEDULED, 0, 3600000, 0, false, NONE, 3602000, 60 },
         { ASYNC_STATE_SCHEDULED, 0, -100, 0, false, NONE, 2000, 2 },
-        { ASYNC_STATE_RETRYING, 0, 1, 0, true, NONE, 2001, 3 },
+        { ASYNC_STATE_RETRYING, 0, 1, 0, false, NONE, 2001, 3 },
+        { ASYNC_STATE_RETRYING, 0, 1, 0, true, NONE, 0, 5 },
         { ASYNC_STATE_RETRYING, 0, -100, 0, true, NONE, 0, 5 },
 
         { ASYNC_STATE_PROCESSING, 0, 0, 0, false, 0, 2000, 2 },

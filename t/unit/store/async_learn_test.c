@@ -331,6 +331,8 @@ a_job_stands_where_it_will_be_claimed(void **state)
     fixture_t      *f = *state;
     async_job_t     jobs[5];
     async_line_t    line;
+    async_queue_t   queue = { .concurrency = 2, .max_queued = 100,
+                              .loaded = 2, .interval = 250000 };
 
     static const struct {
         uint8_t   priority;
@@ -377,6 +379,21 @@ a_job_stands_where_it_will_be_claimed(void **state)
     assert_int_equal(line.n, 0);
     assert_int_equal(line.concurrency, 2);
     assert_int_equal(async_line_ahead(&line, &jobs[0]), 0);
+
+    /* how fast it goes, and whether */
+
+    queue.name = fixture_str("defaul");
+    assert_int_equal(async_store_publish(f->store, NULL, 0, &queue, 1,
+                                         &f->err), ASYNC_OK);
+
+    assert_int_equal(line_of(f, "defaul").interval, 250000);
+    assert_int_equal(line_of(f, "default").interval, 0);
+    assert_false(line_of(f, "default").paused);
+
+    assert_int_equal(async_store_pause(f->store, fixture_str("default"), true,
+                                       &f->err), ASYNC_OK);
+    assert_true(line_of(f, "default").paused);
+    assert_false(line_of(f, "defaul").paused);
 
     line = line_of(f, "unheard");
 
