@@ -58,6 +58,9 @@ typedef enum {
                                             of it is not known: to be told of
                                             one that was canceled */
 
+#define ASYNC_JOB_FORGET         0x0020  /* nobody is told of it: it is not
+                                            served, and gone with its end */
+
 
 /* where a body lies */
 typedef enum {

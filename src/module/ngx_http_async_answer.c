@@ -80,6 +80,10 @@ ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
     rc = view ? async_view_job(view, &op->event.id, &job, buf)
               : ASYNC_UNAVAILABLE;
 
+    if (rc == ASYNC_OK && (job.flags & ASYNC_JOB_FORGET)) {
+        rc = ASYNC_NOT_FOUND;
+    }
+
     switch (rc) {
 
     case ASYNC_OK:

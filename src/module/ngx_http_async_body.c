@@ -73,9 +73,12 @@ ngx_http_async_take_body(ngx_http_request_t *r, ngx_http_async_op_t *op,
         return NGX_ERROR;
     }
 
-    /* one that "client_body_in_file_only on" wants to keep is copied */
+    /*
+     * One that "client_body_in_file_only on" wants to keep is copied, and so
+     * is one whose request has its answer, and ends with its file, by then.
+     */
 
-    if (tf->persistent && tf->clean) {
+    if (tf->persistent && tf->clean && !(op->job.flags & ASYNC_JOB_FORGET)) {
         op->path = ngx_pnalloc(op->pool, tf->file.name.len + 1);
         if (op->path == NULL) {
             return NGX_ERROR;

@@ -180,6 +180,7 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->retention = NGX_CONF_UNSET_PTR;
     alcf->status_uri = NGX_CONF_UNSET_PTR;
     alcf->dialect = NGX_CONF_UNSET_UINT;
+    alcf->forget = NGX_CONF_UNSET;
     alcf->owner = NGX_CONF_UNSET_PTR;
     alcf->coalesce = NGX_CONF_UNSET_PTR;
     alcf->delay = NGX_CONF_UNSET_PTR;
@@ -221,6 +222,7 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->status_uri, prev->status_uri, NULL);
     ngx_conf_merge_uint_value(conf->dialect, prev->dialect,
                               ASYNC_DIALECT_NATIVE);
+    ngx_conf_merge_value(conf->forget, prev->forget, 0);
 
     if (conf->queue.len == 0) {
         conf->queue = ngx_http_async_default_queue;
@@ -264,7 +266,9 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
     ascf->async = 1;
     amcf->used = 1;
 
-    if (conf->status_uri == NULL && ascf->statuses.nelts != 1) {
+    if (!conf->forget && conf->status_uri == NULL
+        && ascf->statuses.nelts != 1)
+    {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"async %s\" in location \"%V\" of server \"%V\" "
                       "cannot tell where its jobs live, since that server has "
@@ -288,7 +292,9 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_async_check_dialect(cf, conf) != NGX_CONF_OK) {
+    if (ngx_http_async_check_dialect(cf, conf) != NGX_CONF_OK
+        || ngx_http_async_check_forget(cf, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -337,6 +337,10 @@ ngx_http_async_check_submit(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
     ascf = cscf->ctx->srv_conf[ngx_http_async_module.ctx_index];
     uri = submit->conf->status_uri;
 
+    if (submit->conf->forget) {
+        return NGX_OK;
+    }
+
     if (uri && (uri->lengths || uri->value.data[0] != '/')) {
         return NGX_OK;
     }

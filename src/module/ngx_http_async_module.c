@@ -168,6 +168,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       offsetof(ngx_http_async_loc_conf_t, status_uri),
       NULL },
 
+    { ngx_string("async_forget"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_async_loc_conf_t, forget),
+      NULL },
+
     { ngx_string("async_dialect"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
       ngx_http_async_set_dialect,

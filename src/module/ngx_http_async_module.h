@@ -126,6 +126,7 @@ struct ngx_http_async_loc_conf_s {
     ngx_http_async_retention_t  *retention;
     ngx_http_complex_value_t    *status_uri;
     ngx_uint_t                   dialect;     /* async_dialect_t */
+    ngx_flag_t                   forget;
 
     ngx_http_complex_value_t    *owner;       /* NULL: off, as below */
     ngx_http_complex_value_t    *coalesce;
@@ -352,6 +353,13 @@ ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
 void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
+
+/* ngx_http_async_forget.c */
+char *ngx_http_async_check_forget(ngx_conf_t *cf,
+    ngx_http_async_loc_conf_t *conf);
+/* answers; whatever becomes of op is no more than logged */
+ngx_int_t ngx_http_async_forgotten(ngx_http_request_t *r,
+    ngx_http_async_op_t *op);
 
 /* ngx_http_async_known.c: owner, keys, delay and priority of a submit */
 /* NGX_DECLINED: refused, op says why */

@@ -58,6 +58,10 @@ ngx_http_async_view_job(ngx_http_request_t *r, async_view_t *view,
         return found;
     }
 
+    if (job->flags & ASYNC_JOB_FORGET) {
+        return ASYNC_NOT_FOUND;
+    }
+
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
 
     rc = ngx_http_async_owner(r, alcf, owner);

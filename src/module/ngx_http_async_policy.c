@@ -318,6 +318,12 @@ ngx_http_async_make_policy(ngx_http_async_loc_conf_t *conf,
         policy->retain_history = conf->retention->history * (uint64_t) 1000;
     }
 
+    if (conf->forget) {
+        policy->retain_result = 0;
+        policy->retain_failed = 0;
+        policy->retain_history = 0;
+    }
+
     if (conf->retry == NULL) {
         return NGX_OK;
     }

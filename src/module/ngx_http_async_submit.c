@@ -264,11 +264,13 @@ ngx_http_async_submit(ngx_http_request_t *r)
 static void
 ngx_http_async_body_read(ngx_http_request_t *r)
 {
-    ngx_int_t               rc;
-    ngx_http_async_op_t    *op;
-    ngx_http_async_mark_t  *mark;
+    ngx_int_t                   rc, answer;
+    ngx_http_async_op_t        *op;
+    ngx_http_async_mark_t      *mark;
+    ngx_http_async_loc_conf_t  *alcf;
 
     mark = ngx_http_async_get_mark(r);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
 
     op = ngx_http_async_create_op(r, mark);
     if (op == NULL) {
@@ -287,17 +289,27 @@ ngx_http_async_body_read(ngx_http_request_t *r)
         rc = ngx_http_async_take_body(r, op, ngx_http_async_body_taken);
     }
 
-    if (rc == NGX_AGAIN) {
-        return;
-    }
-
-    if (rc != NGX_OK) {
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
         ngx_http_async_answer(op, op->refusal ? ASYNC_INVALID
                                               : ASYNC_NO_SPACE);
         return;
     }
 
-    ngx_http_async_store_op(op);
+    if (!alcf->forget) {
+        if (rc == NGX_OK) {
+            ngx_http_async_store_op(op);
+        }
+
+        return;
+    }
+
+    answer = ngx_http_async_forgotten(r, op);
+
+    if (rc == NGX_OK) {
+        ngx_http_async_store_op(op);
+    }
+
+    ngx_http_finalize_request(r, answer);
 }
 
 
@@ -403,6 +415,10 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
         job->flags |= ASYNC_JOB_REPEATABLE;
     }
 
+    if (alcf->forget) {
+        job->flags |= ASYNC_JOB_FORGET;
+    }
+
     op->event.type = ASYNC_EVENT_SUBMITTED;
     op->event.job = job;
     op->event.id = job->id;
@@ -436,6 +452,10 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
     ngx_http_async_srv_conf_t  *ascf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    if (alcf->forget) {
+        return NGX_OK;
+    }
 
     if (alcf->status_uri == NULL) {
         ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
@@ -515,7 +535,7 @@ ngx_http_async_body_taken(ngx_http_async_op_t *op, async_rc_t rc)
                   "async_store: the body of a submit was not stored: %s",
                   rc == ASYNC_LATE ? "it took too long" : op->error.text);
 
-    ngx_http_async_answer(op, rc);
+    op->handler(op, rc);
 }
 
 
@@ -529,7 +549,7 @@ ngx_http_async_store_op(ngx_http_async_op_t *op)
 
     if (ngx_http_async_set_print(op) != NGX_OK) {
         op->rc = ASYNC_NO_SPACE;
-        ngx_http_async_answer(op, ASYNC_NO_SPACE);
+        op->handler(op, ASYNC_NO_SPACE);
         return;
     }
 
