@@ -164,7 +164,16 @@ unlike($said, qr{location "/b"}, 'of that location alone');
 
 
 
-=== TEST 11: it is on or off
+=== TEST 11: what a client waits for excludes it
+--- config
+    async_wait 5s;
+    location /a     { async on; async_forget on; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_forget" and "async_wait" exclude each other in location "/a"
+
+
+
+=== TEST 12: it is on or off
 --- config
     location /a     { async on; async_forget yes; return 200; }
     location /jobs/ { async_status; }

@@ -41,6 +41,9 @@ ngx_http_async_check_forget(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
 
     if (conf->idempotency && conf->idempotency->required) {
         other = "async_idempotency ... required";
+
+    } else if (conf->wait) {
+        other = "async_wait";
     }
 
     if (other) {
