@@ -77,6 +77,7 @@ body_of(fixture_t *f, async_id_t id, async_payload_kind_t kind,
     async_body_t   body;
     async_spool_t  spool;
 
+    memset(&body, 0, sizeof(body));
     body.where = ASYNC_BODY_CHUNKS;
     body.len = len;
     body.crc = async_crc32c(0, bytes, len);
