@@ -250,3 +250,18 @@ for my $n (1 .. 30) {
     like($job->{status}, qr/^$right{ $answer->{status} }$/, "$n: $answer->{status}, then $job->{status}");
 }
 is(jobs(), 30, 'the store is in order');
+
+
+
+=== TEST 15: the history tells who asked, once, and who stopped it
+--- config
+    location /a     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $url = submit('/a?sleep=60')->json->{statusUrl};
+ok(poll_until(20, sub { executions() }), 'the backend has it');
+request('DELETE', $url) for 1 .. 2;
+wait_job($url);
+request('DELETE', $url);
+my @events = map { "$_->{event} by $_->{by}" } @{ get("$url/history")->json->{events} };
+is_deeply(\@events, ['queued by client', 'processing by worker', 'cancel-requested by client', 'canceled by worker'], 'four events');

@@ -4,6 +4,7 @@
  */
 
 #include "async_fixture.h"
+#include "async_salvage.h"
 
 
 #define MS  1000                        /* us */
@@ -468,6 +469,40 @@ a_damaged_row_is_told_of_and_counts_as_none(void **state)
 }
 
 
+static void
+it_stays_paused_in_a_salvaged_store(void **state)
+{
+    char                      path[512];
+    fixture_t                *f = *state;
+    async_salvage_figures_t   figures;
+    async_salvage_options_t   options;
+
+    publish(f, "q", 0, false);
+    assert_int_equal(set_paused(f, "q", true), ASYNC_OK);
+    submit(f, "q", 1, 1);
+    fixture_close(f);
+
+    fixture_folder(path, sizeof(path));
+    assert_int_equal(async_store_prepare(path, geteuid(), getegid(), &f->err),
+                     ASYNC_OK);
+
+    options.from = f->path;
+    options.to = path;
+    options.now = f->now;
+    assert_int_equal(async_store_salvage(&options, &figures,
+                                         fixture_check_fault, NULL, NULL,
+                                         &f->err), ASYNC_OK);
+    fixture_remove(f->path);
+    memcpy(f->path, path, sizeof(path));
+
+    assert_int_equal(fixture_open_as(f, 0, false), ASYNC_OK);
+    fixture_take_over(f);
+    assert_true(is_paused(f, "q"));
+    assert_int_equal(fixture_claim(f, 1), 0);
+    fixture_assert_counts(f, "q", 1, 0);
+}
+
+
 int
 main(void)
 {
@@ -490,7 +525,8 @@ main(void)
         sound(a_high_rate_is_reached_though_the_clock_is_coarse),
         sound(a_clock_that_was_set_back_holds_nobody_up),
         sound(a_slow_queue_does_not_hold_up_another),
-        sound(a_damaged_row_is_told_of_and_counts_as_none)
+        sound(a_damaged_row_is_told_of_and_counts_as_none),
+        sound(it_stays_paused_in_a_salvaged_store)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
