@@ -114,7 +114,7 @@ sub _free_port {
 # http     inside http {}
 # main     outside of it
 # events   inside events {}
-# workers  nginx workers, 1
+# workers  nginx workers, 1; connections: of each, 1024
 # daemon   on: nginx leaves the process that started it, off
 # store    what follows async_store's path, e.g. 'sync=relaxed'; undef: none
 # user     of the nginx workers when the test runs as root; the owner of
@@ -131,6 +131,7 @@ sub new {
         root    => "$top/build/t/$name",
         store   => '',
         workers => 1,
+        connections => 1024,
         daemon  => 'off',
         main    => '', events => '', http => '',
         ports   => {},
@@ -236,7 +237,7 @@ error_log error.log info;
 $self->{main}
 
 events {
-    worker_connections 1024;
+    worker_connections $self->{connections};
     $self->{events}
 }
 
