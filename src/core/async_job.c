@@ -21,6 +21,7 @@
  *       80    8  finished
  *
  * A seal's tag: key id 8, salt 16, u32 crc32c of the head, u32 of the capture.
+ * An idempotency key's: hash 32, print 16, u64 expires.
  */
 
 #include <string.h>
@@ -29,11 +30,9 @@
 
 
 #define ASYNC_JOB_SEAL  (ASYNC_KEY_ID + ASYNC_SALT + 2 * 4)
+#define ASYNC_JOB_KEY   (ASYNC_SUBMIT_HASH + ASYNC_SUBMIT_PRINT + 8)
 
-/*
- * Numbers are never used again; one above the last is of a newer version.
- * Taken, but not built yet: 11 dialect, 12 to 14 what a submit is known by.
- */
+/* numbers are never used again; one above the last is of a newer version */
 
 typedef enum {
     ASYNC_JOB_TAG_QUEUE         = 1,
@@ -47,7 +46,10 @@ typedef enum {
     ASYNC_JOB_TAG_RESPONSE_SEAL = 9,
     ASYNC_JOB_TAG_OWNER         = 10,
     ASYNC_JOB_TAG_DIALECT       = 11,   /* a byte; absent: native */
-    ASYNC_JOB_TAG_LAST          = 11
+    ASYNC_JOB_TAG_BUCKET        = 12,
+    ASYNC_JOB_TAG_IDEMPOTENCY   = 13,
+    ASYNC_JOB_TAG_COALESCE      = 14,
+    ASYNC_JOB_TAG_LAST          = 14
 } async_job_tag_t;
 
 
@@ -58,6 +60,7 @@ static void async_job_write_tag(async_writer_t *w, async_job_tag_t tag,
 static void async_job_write_body(async_writer_t *w, const async_body_t *body);
 static void async_job_write_seal(async_writer_t *w, async_job_tag_t tag,
     const async_seal_t *seal);
+static void async_job_write_keys(async_writer_t *w, const async_job_t *job);
 static void async_job_read_head(async_reader_t *rd, async_job_t *job);
 static void async_job_read_body(async_reader_t *rd, async_body_t *body);
 static bool async_job_read_tags(async_reader_t *rd, async_job_t *job);
@@ -65,6 +68,8 @@ static async_str_t *async_job_tag(async_job_t *job, uint16_t tag);
 static async_seal_t *async_job_seal(async_job_t *job, uint16_t tag);
 static bool async_job_read_seal(async_seal_t *seal, async_str_t value);
 static bool async_job_read_dialect(async_job_t *job, async_str_t value);
+static bool async_job_read_keys(async_job_t *job, uint16_t tag,
+    async_str_t value);
 
 
 static const char *const  async_job_error_names[ASYNC_JOB_ERROR_MAX] = {
@@ -105,6 +110,8 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
         async_write_tag(&w, ASYNC_JOB_TAG_DIALECT, &job->dialect, 1);
     }
 
+    async_job_write_keys(&w, job);
+
     async_write_raw(&w, job->unknown.data, job->unknown.len);
 
     return async_writer_end(&w);
@@ -127,6 +134,7 @@ async_job_valid(const async_job_t *job)
            && job->response.where <= ASYNC_BODY_SPOOL
            && job->queue.len >= 1
            && job->queue.len <= ASYNC_QUEUE_MAX
+           && job->queue.data[0] != '\0'
            && (job->owner.len == 0 || job->owner.len == ASYNC_OWNER);
 }
 
@@ -198,6 +206,37 @@ async_job_write_seal(async_writer_t *w, async_job_tag_t tag,
     }
 
     async_write_tag(w, (uint16_t) tag, bytes, sizeof(bytes));
+}
+
+
+static void
+async_job_write_keys(async_writer_t *w, const async_job_t *job)
+{
+    unsigned  i;
+    uint8_t   bytes[ASYNC_JOB_KEY], *p;
+
+    if (job->bucket != 0) {
+        async_write_tag_u64(w, ASYNC_JOB_TAG_BUCKET, job->bucket);
+    }
+
+    if (job->idempotency.used) {
+        p = bytes + ASYNC_SUBMIT_HASH + ASYNC_SUBMIT_PRINT;
+
+        memcpy(bytes, job->idempotency.hash, ASYNC_SUBMIT_HASH);
+        memcpy(bytes + ASYNC_SUBMIT_HASH, job->idempotency.print,
+               ASYNC_SUBMIT_PRINT);
+
+        for (i = 0; i < 8; i++) {
+            p[i] = (uint8_t) ((uint64_t) job->idempotency.expires >> 8 * i);
+        }
+
+        async_write_tag(w, ASYNC_JOB_TAG_IDEMPOTENCY, bytes, sizeof(bytes));
+    }
+
+    if (job->coalesce.used) {
+        async_write_tag(w, ASYNC_JOB_TAG_COALESCE, job->coalesce.hash,
+                        ASYNC_SUBMIT_HASH);
+    }
 }
 
 
@@ -299,7 +338,9 @@ async_job_read_tags(async_reader_t *rd, async_job_t *job)
                 *field = value;
             }
 
-            if (seal != NULL && !async_job_read_seal(seal, value)) {
+            if ((seal != NULL && !async_job_read_seal(seal, value))
+                || !async_job_read_keys(job, tag, value))
+            {
                 return false;
             }
 
@@ -412,6 +453,56 @@ async_job_read_dialect(async_job_t *job, async_str_t value)
     job->dialect = (uint8_t) value.data[0];
 
     return true;
+}
+
+
+/* true also for a tag of something else */
+
+static bool
+async_job_read_keys(async_job_t *job, uint16_t tag, async_str_t value)
+{
+    unsigned        i;
+    uint64_t        expires;
+    const uint8_t  *p;
+
+    p = (const uint8_t *) value.data;
+
+    switch (tag) {
+
+    case ASYNC_JOB_TAG_BUCKET:
+        return async_tag_u64(value, &job->bucket);
+
+    case ASYNC_JOB_TAG_IDEMPOTENCY:
+        if (value.len != ASYNC_JOB_KEY) {
+            return false;
+        }
+
+        job->idempotency.used = true;
+        memcpy(job->idempotency.hash, p, ASYNC_SUBMIT_HASH);
+        memcpy(job->idempotency.print, p + ASYNC_SUBMIT_HASH,
+               ASYNC_SUBMIT_PRINT);
+
+        p += ASYNC_SUBMIT_HASH + ASYNC_SUBMIT_PRINT;
+
+        for (i = 0, expires = 0; i < 8; i++) {
+            expires |= (uint64_t) p[i] << 8 * i;
+        }
+
+        job->idempotency.expires = (int64_t) expires;
+        return true;
+
+    case ASYNC_JOB_TAG_COALESCE:
+        if (value.len != ASYNC_SUBMIT_HASH) {
+            return false;
+        }
+
+        job->coalesce.used = true;
+        memcpy(job->coalesce.hash, p, ASYNC_SUBMIT_HASH);
+        return true;
+
+    default:
+        return true;
+    }
 }
 
 

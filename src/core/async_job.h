@@ -23,6 +23,10 @@
 #define ASYNC_PRIORITY      4       /* default; 9 runs first */
 #define ASYNC_OWNER         16      /* bytes: the first of SHA-256 of the
                                        owner's name */
+#define ASYNC_SUBMIT_HASH   32      /* bytes: SHA-256 of all that makes two
+                                       submits one */
+#define ASYNC_SUBMIT_PRINT  16      /* bytes: the first of SHA-256 of what was
+                                       submitted */
 #define ASYNC_NO_PERCENT    255
 
 
@@ -57,9 +61,20 @@ typedef enum {
 #define ASYNC_JOB_SENT           0x0010  /* an attempt was sent, and what came
                                             of it is not known: to be told of
                                             one that was canceled */
-
 #define ASYNC_JOB_FORGET         0x0020  /* nobody is told of it: it is not
                                             served, and gone with its end */
+#define ASYNC_JOB_ANSWERED       0x0040  /* the backend answered an attempt
+                                            that did not end it */
+
+
+/* a key that the job is known by: it has a row in keys, see async_db.h */
+typedef struct {
+    bool      used;
+    uint8_t   hash[ASYNC_SUBMIT_HASH];
+    uint8_t   print[ASYNC_SUBMIT_PRINT];   /* of an idempotency key only */
+    int64_t   expires;              /* unix ms, the same: the job is not
+                                       forgotten before */
+} async_job_key_t;
 
 
 /* where a body lies */
@@ -134,6 +149,10 @@ typedef struct {
     async_str_t  owner;             /* ASYNC_OWNER bytes, or nobody's */
     uint8_t      dialect;           /* async_dialect_t, or of a newer version:
                                        as good as native */
+    uint64_t     bucket;            /* of its rows in keys and owners, 0 = it
+                                       has none */
+    async_job_key_t  idempotency;
+    async_job_key_t  coalesce;      /* until it ends */
 
     async_str_t  unknown;           /* tags of a newer version, carried along */
 } async_job_t;
@@ -143,8 +162,8 @@ typedef struct {
  * Bytes written, or 0 if it does not fit into cap (ASYNC_JOB_MAX is enough
  * for what the limits above allow; longer strings are the caller's error) or
  * holds what decode would refuse: no state, priority over 9, percent over
- * 100, no queue or one with too long a name, an unknown place of a body, an
- * owner of another length.
+ * 100, no queue or one with too long a name or one that begins with a zero
+ * byte, an unknown place of a body, an owner of another length.
  */
 size_t async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap);
 /* ASYNC_OK or ASYNC_CORRUPT; id is taken as given */

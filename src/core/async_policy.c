@@ -13,7 +13,7 @@
  *                     3 start_timeout u64, 4 retry_on u64, 5 retry_status,
  *                     6 location u64, 7 estimate u64
  *
- * A queue's tags: 1 name, 3 interval u64, 4 paused (empty).
+ * A queue's tags: 1 name, 2 per_owner u64, 3 interval u64, 4 paused (empty).
  *
  * A policy of before the tags had no retries and says so by its attempts;
  * what else it lacks is the default.  Tags 6 and 7 are only written if they
@@ -35,9 +35,10 @@ typedef enum {
     ASYNC_POLICY_TAG_ESTIMATE      = 7
 } async_policy_tag_t;
 
-#define ASYNC_QUEUE_TAG_NAME      1
-#define ASYNC_QUEUE_TAG_INTERVAL  3
-#define ASYNC_QUEUE_TAG_PAUSED    4
+#define ASYNC_QUEUE_TAG_NAME       1
+#define ASYNC_QUEUE_TAG_PER_OWNER  2
+#define ASYNC_QUEUE_TAG_INTERVAL   3
+#define ASYNC_QUEUE_TAG_PAUSED     4
 
 
 static bool async_policy_read_tag(async_policy_t *p, uint16_t tag,
@@ -275,6 +276,10 @@ async_queue_encode(const async_queue_t *q, uint8_t *buf, size_t cap)
     async_write_u64(&w, (uint64_t) q->loaded);
     async_write_tag(&w, ASYNC_QUEUE_TAG_NAME, q->name.data, q->name.len);
 
+    if (q->per_owner != 0) {
+        async_write_tag_u64(&w, ASYNC_QUEUE_TAG_PER_OWNER, q->per_owner);
+    }
+
     if (q->interval != 0) {
         async_write_tag_u64(&w, ASYNC_QUEUE_TAG_INTERVAL, q->interval);
     }
@@ -291,6 +296,7 @@ async_rc_t
 async_queue_decode(async_queue_t *q, const void *data, size_t len)
 {
     uint16_t        tag;
+    uint64_t        n;
     async_str_t     value;
     async_reader_t  rd;
 
@@ -310,6 +316,14 @@ async_queue_decode(async_queue_t *q, const void *data, size_t len)
 
         case ASYNC_QUEUE_TAG_NAME:
             q->name = value;
+            break;
+
+        case ASYNC_QUEUE_TAG_PER_OWNER:
+            if (!async_tag_u64(value, &n) || n > UINT32_MAX) {
+                return ASYNC_CORRUPT;
+            }
+
+            q->per_owner = (uint32_t) n;
             break;
 
         case ASYNC_QUEUE_TAG_INTERVAL:

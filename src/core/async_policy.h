@@ -57,6 +57,8 @@ typedef struct {
     async_str_t  name;
     uint32_t     concurrency;
     uint32_t     max_queued;
+    uint32_t     per_owner;         /* unfinished jobs of one owner, 0 = as
+                                       many as he likes */
     int64_t      loaded;            /* unix ms when that nginx read its
                                        configuration; the newest wins */
     uint64_t     interval;          /* us from one start to the next, at the

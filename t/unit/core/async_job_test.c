@@ -10,7 +10,7 @@
  * A failed job of the queue "reports" at its second attempt, sealed, with
  * tag 20 and tag 300 of a version to come.  Written out, the first bytes:
  *
- *   41 4a  01  01  7e 01 00 00  cd ec 29 6d     AJ, job, 1, 382 bytes, crc
+ *   41 4a  01  01  f0 01 00 00  af 79 69 3b     AJ, job, 1, 496 bytes, crc
  *   06  09  23  01  03 00  f6 01                failed, 9, 35 %, error 1,
  *                                               flags, 502
  *   02 00 00 00  05 00 00 00  01 00 00 00       attempt 2 of 5, 1 death
@@ -18,7 +18,7 @@
  */
 
 static const char  golden[] =
-    "414a01017e010000cdec296d060923010300f601020000000500000001000000"
+    "414a0101f0010000af79693b060923010300f601020000000500000001000000"
     "07000000000000000b0000000000000000c5b202a201000001c5b202a2010000"
     "10ecb202a201000039f5b202a2010000c8f7b202a2010000c87bbf26a2010000"
     "8877665544332211a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0105000000000000"
@@ -29,9 +29,13 @@ static const char  golden[] =
     "737765726564203530322e080020000000b0b1b2b3b4b5b6b7c0c1c2c3c4c5c6"
     "c7c8c9cacbcccdcecf4433221188776655090020000000d0d1d2d3d4d5d6d7e0"
     "e1e2e3e4e5e6e7e8e9eaebecedeeefccbbaa99000000000a0010000000f0f1f2"
-    "f3f4f5f6f7f8f9fafbfcfdfeff14000500000001026e65772c0100000000";
+    "f3f4f5f6f7f8f9fafbfcfdfeff0c000800000005040302010000000d00380000"
+    "00202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e"
+    "3f505152535455565758595a5b5c5d5e5f0021d907a20100000e002000000060"
+    "6162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f14"
+    "000500000001026e65772c0100000000";
 
-#define LENGTH   382
+#define LENGTH   496
 #define UNKNOWN  17                 /* bytes of tags 20 and 300 */
 
 static const async_id_t  id = {
@@ -173,6 +177,49 @@ the_seals_of_the_golden_job(void **state)
 
 
 static void
+the_keys_of_the_golden_job(void **state)
+{
+    size_t       len, i;
+    uint8_t     *bytes, buf[ASYNC_JOB_MAX];
+    async_job_t  job;
+
+    (void) state;
+
+    bytes = async_golden_bytes(golden, &len);
+    assert_int_equal(async_job_decode(&job, &id, bytes, len), ASYNC_OK);
+
+    assert_int_equal(job.bucket, 0x0102030405);
+    assert_true(job.idempotency.used);
+    assert_true(job.coalesce.used);
+    assert_int_equal(job.idempotency.expires, 1795428000000);
+
+    for (i = 0; i < ASYNC_SUBMIT_HASH; i++) {
+        assert_int_equal(job.idempotency.hash[i], 0x20 + i);
+        assert_int_equal(job.coalesce.hash[i], 0x60 + i);
+    }
+
+    for (i = 0; i < ASYNC_SUBMIT_PRINT; i++) {
+        assert_int_equal(job.idempotency.print[i], 0x50 + i);
+    }
+
+    /* without them it is as long as a job that never had any */
+
+    job.bucket = 0;
+    job.idempotency.used = false;
+    job.coalesce.used = false;
+
+    assert_int_equal(async_job_encode(&job, buf, sizeof(buf)),
+                     len - 14 - 62 - 38);
+    assert_int_equal(async_job_decode(&job, &id, buf, len - 14 - 62 - 38),
+                     ASYNC_OK);
+    assert_int_equal(job.bucket, 0);
+    assert_false(job.idempotency.used);
+    assert_false(job.coalesce.used);
+    free(bytes);
+}
+
+
+static void
 a_decoded_job_encodes_to_the_same_bytes(void **state)
 {
     size_t       len, cap;
@@ -262,7 +309,7 @@ every_sealed_truncation_stays_inside(void **state)
 
     /* only a cut between two tags, after the queue's, leaves a record */
 
-    assert_int_equal(whole, 11);
+    assert_int_equal(whole, 14);
     free(bytes);
 }
 
@@ -317,13 +364,21 @@ values_out_of_range_are_corrupt(void **state)
     assert_int_equal(decode_with(LENGTH - 17, 9), ASYNC_CORRUPT);
     assert_int_equal(decode_with(LENGTH - 17 + 1, 0xff), ASYNC_CORRUPT);
 
-    /* an owner, and a seal, of another length: the next tag is in it */
+    /* a queue that would be another's figures */
 
-    assert_int_equal(decode_with(LENGTH - 17 - 22 + 2, 16 + 11),
+    assert_int_equal(decode_with(146 + 6, 0), ASYNC_CORRUPT);
+
+    /* keys, a bucket, an owner, and a seal, of another length */
+
+    assert_int_equal(decode_with(LENGTH - 17 - 38 + 2, 31), ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17 - 38 - 62 + 2, 55),
                      ASYNC_CORRUPT);
-    assert_int_equal(decode_with(LENGTH - 17 - 22 + 2, 15), ASYNC_CORRUPT);
-    assert_int_equal(decode_with(LENGTH - 17 - 22 - 38 + 2, 31),
+    assert_int_equal(decode_with(LENGTH - 17 - 38 - 62 - 14 + 2, 7),
                      ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17 - 38 - 62 - 14 - 22 + 2, 15),
+                     ASYNC_CORRUPT);
+    assert_int_equal(decode_with(LENGTH - 17 - 38 - 62 - 14 - 22 - 38 + 2,
+                                 31), ASYNC_CORRUPT);
 }
 
 
@@ -390,7 +445,7 @@ a_dialect_other_than_native_is_one_byte(void **state)
     (void) state;
 
     make_job(&job);
-    job.unknown.data = "\x0c\x00\x01\x00\x00\x00x";
+    job.unknown.data = "\xc8\x00\x01\x00\x00\x00x";
     job.unknown.len = 7;
     native = async_job_encode(&job, other, sizeof(other));
 
@@ -472,6 +527,7 @@ main(void)
         cmocka_unit_test(the_fixed_head_of_the_golden_job),
         cmocka_unit_test(the_tags_of_the_golden_job),
         cmocka_unit_test(the_seals_of_the_golden_job),
+        cmocka_unit_test(the_keys_of_the_golden_job),
         cmocka_unit_test(a_decoded_job_encodes_to_the_same_bytes),
         cmocka_unit_test(unknown_tags_survive_a_change),
         cmocka_unit_test(damage_is_corrupt),

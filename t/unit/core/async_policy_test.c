@@ -312,6 +312,41 @@ what_a_queue_may_have_besides_comes_back(void **state)
 
 
 static void
+the_limit_of_an_owner_is_a_tag_of_its_own(void **state)
+{
+    size_t         len, with;
+    uint8_t       *bytes, buf[ASYNC_POLICY_MAX];
+    async_queue_t  q, again;
+
+    (void) state;
+
+    bytes = async_golden_bytes(queue, &len);
+    assert_int_equal(async_queue_decode(&q, bytes, len), ASYNC_OK);
+    assert_int_equal(q.per_owner, 0);
+
+    q.per_owner = 12;
+    with = async_queue_encode(&q, buf, sizeof(buf));
+    assert_int_equal(with, len + 6 + 8);
+    assert_int_equal(async_queue_decode(&again, buf, with), ASYNC_OK);
+    assert_int_equal(again.per_owner, 12);
+    assert_str(again.name, "default");
+
+    /* more than there can be, and less than a number */
+
+    buf[with - 1] = 1;
+    async_golden_seal(buf, with);
+    assert_int_equal(async_queue_decode(&again, buf, with), ASYNC_CORRUPT);
+
+    buf[with - 1] = 0;
+    buf[len + 2] = 7;
+    async_golden_seal(buf, with - 1);
+    assert_int_equal(async_queue_decode(&again, buf, with - 1),
+                     ASYNC_CORRUPT);
+    free(bytes);
+}
+
+
+static void
 a_queue_needs_a_name_of_fitting_length(void **state)
 {
     char           name[ASYNC_QUEUE_MAX + 1];
@@ -336,7 +371,7 @@ a_queue_needs_a_name_of_fitting_length(void **state)
     /* the tag becomes one that we do not know: no name left */
 
     bytes = async_golden_bytes(queue, &len);
-    bytes[28] = 2;
+    bytes[28] = 3;
     async_golden_seal(bytes, len);
     assert_int_equal(async_queue_decode(&q, bytes, len), ASYNC_CORRUPT);
     free(bytes);
@@ -412,6 +447,7 @@ main(void)
         cmocka_unit_test(overdue_is_who_waits_for_his_first_start),
         cmocka_unit_test(the_golden_queue),
         cmocka_unit_test(what_a_queue_may_have_besides_comes_back),
+        cmocka_unit_test(the_limit_of_an_owner_is_a_tag_of_its_own),
         cmocka_unit_test(a_queue_needs_a_name_of_fitting_length),
         cmocka_unit_test(damage_is_corrupt),
         cmocka_unit_test(tags_that_are_not_known_are_skipped)
