@@ -35,9 +35,6 @@ typedef struct {
  * SHA-256 of everything that makes two of them one: the kind, the server
  * block, the owner or who stands in for him, and the key itself.
  */
-#define ASYNC_SUBMIT_HASH   32
-#define ASYNC_SUBMIT_PRINT  16
-
 typedef struct {
     bool      used;
     uint8_t   hash[ASYNC_SUBMIT_HASH];

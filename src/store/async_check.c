@@ -49,7 +49,9 @@ static const async_check_row_t  async_check_rows[ASYNC_DB_MAX] = {
     [ASYNC_DB_BYSTATE] = async_check_index_row,
     [ASYNC_DB_COUNTS]  = async_check_count_row,
     [ASYNC_DB_POLICY]  = async_check_policy_row,
-    [ASYNC_DB_STATS]   = async_check_stat_row
+    [ASYNC_DB_STATS]   = async_check_stat_row,
+    [ASYNC_DB_KNOWN]   = async_check_known_row,
+    [ASYNC_DB_OWNERS]  = async_check_owner_row
 };
 
 
@@ -170,6 +172,7 @@ async_check_close(async_checker_t *ck)
     }
 
     free(ck->tallies);
+    free(ck->owned);
     free(ck->head);
 }
 
@@ -401,6 +404,7 @@ async_check_job_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     async_check_count(ck, &job);
     async_check_last_line(ck, &job);
     async_check_policy(ck, &job);
+    async_check_known(ck, &job);
     (void) async_check_request(ck, &job);
     (void) async_check_response(ck, &job);
 }

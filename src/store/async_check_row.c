@@ -8,10 +8,6 @@
 #include "async_checker.h"
 
 
-static bool async_check_sum(const async_checker_t *ck, uint64_t stored,
-    uint64_t found);
-
-
 void
 async_check_meta_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     const MDB_val *value)
@@ -137,7 +133,7 @@ async_check_feed_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
 
 /* jobs that do not decode are counted somewhere, but nobody knows where */
 
-static bool
+bool
 async_check_sum(const async_checker_t *ck, uint64_t stored, uint64_t found)
 {
     return stored >= found && stored - found <= ck->corrupt;
@@ -153,6 +149,11 @@ async_check_count_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     async_check_tally_t  *tally;
 
     (void) db;
+
+    if (row->mv_size > 0 && *(uint8_t *) row->mv_data == 0) {
+        async_check_owned_row(ck, row, value);
+        return;
+    }
 
     queue.data = row->mv_data;
     queue.len = row->mv_size;
@@ -315,6 +316,8 @@ async_check_totals(async_checker_t *ck)
                               (int) tally->queue.len, tally->queue.data);
         }
     }
+
+    async_check_known_totals(ck);
 
     async_key_stat(&key, ASYNC_STAT_SPOOLED);
 

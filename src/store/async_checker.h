@@ -1,5 +1,5 @@
 /*
- * Private to src/store: the state of a check, shared by its three files.
+ * Private to src/store: the state of a check, shared by its files.
  */
 
 #ifndef ASYNC_CHECKER_H
@@ -16,6 +16,12 @@ typedef struct {
     uint64_t     running;
     bool         seen;               /* there is a row for it in counts */
 } async_check_tally_t;
+
+/* an unfinished job of an owner */
+typedef struct {
+    uint8_t   owner[ASYNC_OWNER];
+    unsigned  queue;                 /* of the tallies */
+} async_check_owned_t;
 
 /*
  * Spooled bodies that lie elsewhere than in spool/: NULL, *fd at the body's
@@ -46,6 +52,11 @@ typedef struct {
     async_id_t                last;       /* id that was found missing last */
     async_check_tally_t      *tallies;
     unsigned                  ntallies;
+    async_check_owned_t      *owned;
+    size_t                    nowned, owned_room;
+    bool                      owned_sorted;
+    uint64_t                  nfound;     /* of them, that counts tell of */
+    uint64_t                  bucket;     /* highest of keys and owners */
 
     uint8_t                  *head;       /* a record put together */
     size_t                    head_cap;
@@ -111,6 +122,23 @@ void async_check_stat_row(async_checker_t *ck, async_db_t db,
     const MDB_val *row, const MDB_val *value);
 /* rows that should be there, once all were seen */
 void async_check_totals(async_checker_t *ck);
+/* jobs that do not decode are counted somewhere, but nobody knows where */
+bool async_check_sum(const async_checker_t *ck, uint64_t stored,
+    uint64_t found);
+
+
+/* --- async_check_known.c: keys and owners --- */
+
+/* what a sound record says of them */
+void async_check_known(async_checker_t *ck, const async_job_t *job);
+void async_check_known_row(async_checker_t *ck, async_db_t db,
+    const MDB_val *row, const MDB_val *value);
+void async_check_owner_row(async_checker_t *ck, async_db_t db,
+    const MDB_val *row, const MDB_val *value);
+/* an owner's row of counts */
+void async_check_owned_row(async_checker_t *ck, const MDB_val *row,
+    const MDB_val *value);
+void async_check_known_totals(async_checker_t *ck);
 
 
 /* --- async_check_body.c: what belongs to a job besides its record --- */

@@ -227,6 +227,10 @@ async_claim_aside(async_work_t *work, async_db_t db, const MDB_val *row)
             tally->changed = true;
         }
 
+        /* whose it was is in the record */
+
+        work->recount = work->recount || async_owner_counts(work);
+
     } else {
         work->recount = true;               /* nobody knows of which queue */
     }

@@ -74,6 +74,45 @@ async_key_count(async_key_t *key, async_str_t queue)
 
 
 void
+async_key_first_count(async_key_t *key)
+{
+    async_key_start(key, ASYNC_DB_COUNTS);
+    async_key_u8(key, 1);
+}
+
+
+void
+async_key_owned(async_key_t *key, async_str_t owner, async_str_t queue)
+{
+    async_key_start(key, ASYNC_DB_COUNTS);
+    async_key_u8(key, 0);
+    async_key_bytes(key, owner.data, owner.len);
+    async_key_bytes(key, queue.data, queue.len);
+}
+
+
+void
+async_key_known(async_key_t *key, uint64_t bucket,
+    const uint8_t hash[ASYNC_SUBMIT_HASH])
+{
+    async_key_start(key, ASYNC_DB_KNOWN);
+    async_key_u64(key, bucket);
+    async_key_bytes(key, hash, ASYNC_SUBMIT_HASH);
+}
+
+
+void
+async_key_owner(async_key_t *key, uint64_t bucket, async_str_t owner,
+    const async_id_t *id)
+{
+    async_key_start(key, ASYNC_DB_OWNERS);
+    async_key_u64(key, bucket);
+    async_key_bytes(key, owner.data, owner.len);
+    async_key_bytes(key, id, sizeof(async_id_t));
+}
+
+
+void
 async_key_policy(async_key_t *key, const uint8_t *policy)
 {
     async_key_start(key, ASYNC_DB_POLICY);

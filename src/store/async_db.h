@@ -15,10 +15,13 @@
  *   feed     number 8                                 -> id 16, seq 8
  *   bystate  state 1, created 8, id 16                -> nothing
  *   counts   queue                                    -> COUNT record
+ *            0, owner 16, queue                       -> COUNT record
  *   policy   1, key 16 | 2, queue | 3                 -> POLICY | QUEUE | KEYS
  *            4, queue                                 -> COUNT record
  *   stats    name                                     -> COUNT record
  *            1, server 8, location 8 | 2, queue       -> RUNS record
+ *   keys     bucket 8, hash 32                        -> id 16, print 16
+ *   owners   bucket 8, owner 16, id 16                -> nothing
  *
  * A row of ready, of a job of queue "default" with priority 4 that was queued
  * at 1795341600000 ms (2026-11-22T10:00:00Z) by feed entry 7:
@@ -36,7 +39,8 @@
  * touches them, however many they are.
  *
  * Every job has exactly two index rows, both derived from its record: one in
- * bystate, and its place, see async_key_place().
+ * bystate, and its place, see async_key_place().  It may have three more, in
+ * keys and owners, which its record names: see async_known.c.
  */
 
 #ifndef ASYNC_DB_H
@@ -69,7 +73,9 @@
     X(BYSTATE, "bystate")                                                    \
     X(COUNTS,  "counts")                                                     \
     X(POLICY,  "policy")                                                     \
-    X(STATS,   "stats")
+    X(STATS,   "stats")                                                      \
+    X(KNOWN,   "keys")                                                       \
+    X(OWNERS,  "owners")
 
 typedef enum {
 #define X(symbol, name)  ASYNC_DB_##symbol,
@@ -77,6 +83,9 @@ typedef enum {
 #undef X
     ASYNC_DB_MAX
 } async_db_t;
+
+/* from here on they may be missing in a store of an older version */
+#define ASYNC_DB_NEWER  ASYNC_DB_KNOWN
 
 typedef enum {                       /* on disk, part of the key */
     ASYNC_TIMER_AWAY   = 0,          /* parked until its server answers */
@@ -118,6 +127,14 @@ void async_key_payload(async_key_t *key, const async_id_t *id,
 void async_key_trail(async_key_t *key, const async_id_t *id, uint64_t seq);
 void async_key_feed(async_key_t *key, uint64_t number);
 void async_key_count(async_key_t *key, async_str_t queue);
+/* the least key of counts that is a queue's: owners come before */
+void async_key_first_count(async_key_t *key);
+/* what an owner has in a queue; without owner, the first bytes of all */
+void async_key_owned(async_key_t *key, async_str_t owner, async_str_t queue);
+void async_key_known(async_key_t *key, uint64_t bucket,
+    const uint8_t hash[ASYNC_SUBMIT_HASH]);
+void async_key_owner(async_key_t *key, uint64_t bucket, async_str_t owner,
+    const async_id_t *id);
 void async_key_policy(async_key_t *key, const uint8_t *policy);
 void async_key_queue(async_key_t *key, async_str_t queue);
 void async_key_gate(async_key_t *key, async_str_t queue);
@@ -176,6 +193,7 @@ async_rc_t async_count_decode(uint64_t *n, unsigned count, const void *data,
     size_t len);
 
 #define ASYNC_STAT_SPOOLED  "spooled"
+#define ASYNC_STAT_BUCKET   "bucket"      /* the newest, and jobs in it */
 
 /* in db/: who makes a backup holds it, who removes spool files shares it */
 #define ASYNC_BACKUP_LOCK   "backup.lock"
@@ -194,6 +212,7 @@ typedef struct {
     uint64_t     running;
     uint32_t     concurrency;
     uint32_t     max_queued;
+    uint32_t     per_owner;          /* 0 = no limit */
     bool         changed;
 
     uint64_t     interval;           /* of the policy */
@@ -221,10 +240,13 @@ struct async_key_ring_s {
 struct async_store_s {
     MDB_env           *env;
     MDB_txn           *opening;      /* of async_store_open */
+    bool               making;       /* and it writes */
     MDB_dbi            dbi[ASYNC_DB_MAX];
     char              *path;
     uint64_t           size;
     char               token[ASYNC_TOKEN + 1];
+    bool               older;        /* databases are missing that the version
+                                        before did not have */
     bool               relaxed;      /* a commit is on the disk after the next
                                         one, or a sync */
     int                dir_fd;       /* db/ */

@@ -243,6 +243,10 @@ async_event_move(async_work_t *work, const async_event_t *event,
 
     async_event_change(work, event, &policy, job, before.state);
 
+    if (async_state_final(state)) {
+        async_known_end(job);
+    }
+
     len = async_job_encode(job, buf, sizeof(buf));
     trail_len = async_event_trail(event, event->type, job, work->now, trail,
                                   sizeof(trail));
@@ -260,12 +264,17 @@ async_event_move(async_work_t *work, const async_event_t *event,
     }
 
     async_place_move(work, &before, job);
+    async_known_move(work, &before, job);
     async_event_payload(work, event);
     async_event_spooled(work, &event->response);
     async_event_release(work, &before, job);
 
     async_place_count(tally, before.state, -1);
     async_place_count(tally, job->state, 1);
+
+    if (async_state_final(state)) {
+        async_owner_count(work, job, -1);
+    }
 
     /*
      * Failures teach nothing: a backend that is down refuses at once, and
@@ -335,7 +344,10 @@ async_event_change(async_work_t *work, const async_event_t *event,
 
         /* what a backend answered is known */
 
-        if (event->sent && event->error != ASYNC_JOB_ERROR_BACKEND_STATUS) {
+        if (event->error == ASYNC_JOB_ERROR_BACKEND_STATUS) {
+            job->flags |= ASYNC_JOB_ANSWERED;
+
+        } else if (event->sent) {
             job->flags |= ASYNC_JOB_SENT;
         }
 
@@ -360,6 +372,7 @@ async_event_change(async_work_t *work, const async_event_t *event,
 
     case ASYNC_EVENT_CANCELED:
         job->flags |= event->sent ? ASYNC_JOB_SENT : 0;
+        job->flags |= event->status != 0 ? ASYNC_JOB_ANSWERED : 0;
         async_event_end(work, event, policy, job);
         break;
 

@@ -10,6 +10,7 @@
  * LMDB gives a page of its own; and one that shares a page that is not full.
  */
 #define ASYNC_EVENT_ROWS       1024
+#define ASYNC_EVENT_KNOWN      512       /* of keys and owners, besides */
 #define ASYNC_EVENT_PAGE       4096
 #define ASYNC_EVENT_SHARED     2000
 #define async_event_shared(n)  ((n) + (n) / 2)
@@ -44,6 +45,7 @@ size_t
 async_event_need(const async_event_t *event)
 {
     return ASYNC_EVENT_ROWS
+           + (event->type == ASYNC_EVENT_SUBMITTED ? ASYNC_EVENT_KNOWN : 0)
            + async_event_stored(event->payload.head.len)
            + async_event_stored(event->payload.capture.len)
            + async_event_stored(event->payload.body.len);

@@ -339,8 +339,10 @@ async_find_walk(async_salvager_t *s, const async_snapshot_t *snapshot,
 
     for (db = 0; db < ASYNC_DB_MAX; db++) {
 
+        /* what an older version did not have is derived from the rest */
+
         if (!snapshot->has[db]) {
-            whole = false;
+            whole = whole && db >= ASYNC_DB_NEWER;
             continue;
         }
 

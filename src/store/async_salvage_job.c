@@ -31,7 +31,9 @@ static void async_fill_job(async_fill_t *f, const async_id_t *id,
 static bool async_fill_request(async_fill_t *f, async_job_t *job);
 static void async_fill_response(async_fill_t *f, async_job_t *job);
 static void async_fill_policy(async_fill_t *f, async_job_t *job);
-static void async_fill_rows(async_fill_t *f, const async_job_t *job);
+static void async_fill_rows(async_fill_t *f, async_job_t *job);
+static void async_fill_key(async_fill_t *f, async_job_key_t *key,
+    const char *what);
 static void async_fill_stop(async_fill_t *f, async_job_t *job,
     const char *detail);
 static void async_fill_found(void *data, const char *fault);
@@ -377,16 +379,25 @@ async_fill_policy(async_fill_t *f, async_job_t *job)
 /* the record and all that is derived from it */
 
 static void
-async_fill_rows(async_fill_t *f, const async_job_t *job)
+async_fill_rows(async_fill_t *f, async_job_t *job)
 {
     uint8_t         buf[ASYNC_JOB_MAX], value[sizeof(async_id_t) + 8];
     async_key_t     key;
     async_tally_t  *tally;
 
+    /* what it is known by stays, its rows go into buckets of this store */
+
+    async_fill_key(f, &job->idempotency, "idempotency");
+    async_fill_key(f, &job->coalesce, "coalescing");
+
+    job->bucket = job->owner.len != 0 || job->idempotency.used
+                  || job->coalesce.used ? async_known_bucket(&f->work) : 0;
+
     async_key_job(&key, &job->id);
     async_work_put(&f->work, &key, buf,
                    async_job_encode(job, buf, sizeof(buf)));
 
+    async_known_put(&f->work, job);
     async_key_state(&key, job);
     async_work_put(&f->work, &key, "", 0);
 
@@ -401,6 +412,8 @@ async_fill_rows(async_fill_t *f, const async_job_t *job)
         if (tally != NULL) {
             async_place_count(tally, job->state, 1);
         }
+
+        async_owner_count(&f->work, job, 1);
     }
 
     /* one entry of the feed: its numbers go on where they were */
@@ -414,6 +427,23 @@ async_fill_rows(async_fill_t *f, const async_job_t *job)
 
         async_key_feed(&key, f->work.feed);
         async_work_put(&f->work, &key, value, sizeof(value));
+    }
+}
+
+
+/* an older job may hold it, whose last record, without it, was not found */
+
+static void
+async_fill_key(async_fill_t *f, async_job_key_t *key, const char *what)
+{
+    uint8_t     print[ASYNC_SUBMIT_PRINT];
+    async_id_t  id;
+
+    if (key->used
+        && async_known_find(&f->work, key->hash, &id, print) == ASYNC_OK)
+    {
+        key->used = false;
+        async_fill_say(f, "its %s key is that of an older job", what);
     }
 }
 

@@ -72,6 +72,7 @@ async_seal_end(async_sealed_t *sealed)
 
     for (i = 0; i < sealed->batch.n; i++) {
         sealed->given->events[i].rc = sealed->batch.events[i].rc;
+        sealed->given->events[i].id = sealed->batch.events[i].id;
     }
 
     free(sealed->memory);

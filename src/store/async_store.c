@@ -26,7 +26,7 @@ static async_rc_t async_store_schema(async_store_t *store, int64_t wait,
 static async_rc_t async_store_env(async_store_t *store,
     const async_store_options_t *options, bool fresh, async_error_t *err);
 static async_rc_t async_store_databases(async_store_t *store,
-    const async_store_options_t *options, async_error_t *err);
+    const async_store_options_t *options, bool make, async_error_t *err);
 static async_rc_t async_store_meta(async_store_t *store, MDB_txn *txn,
     const async_store_options_t *options, async_error_t *err);
 static async_rc_t async_store_meta_new(async_meta_t *meta, uint64_t size,
@@ -103,7 +103,7 @@ async_store_guarded(async_store_t *store, void *data, async_error_t *err)
     if (async_guard_caught(&guard)) {
         (void) async_health_damaged(store, err);
 
-        if (store->opening != NULL && options->create) {
+        if (store->opening != NULL && store->making) {
             (void) async_scribe_give_up(store);
             return ASYNC_UNAVAILABLE;
         }
@@ -183,7 +183,13 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
     }
 
     if (rc == ASYNC_OK) {
-        rc = async_store_databases(store, options, err);
+        rc = async_store_databases(store, options, options->create, err);
+    }
+
+    /* of an older version: whoever may take his time brings it up to date */
+
+    if (rc == ASYNC_NOT_FOUND && store->older && !options->hasty) {
+        rc = async_store_databases(store, options, true, err);
     }
 
     async_door_unlock(&store->door);
@@ -318,13 +324,15 @@ async_store_env(async_store_t *store, const async_store_options_t *options,
 
 static async_rc_t
 async_store_databases(async_store_t *store,
-    const async_store_options_t *options, async_error_t *err)
+    const async_store_options_t *options, bool make, async_error_t *err)
 {
     int         rc;
     MDB_txn    *txn;
     async_rc_t  result;
 
-    rc = async_db_begin(store, options->create ? 0 : MDB_RDONLY, &txn);
+    store->making = make;
+
+    rc = async_db_begin(store, make ? 0 : MDB_RDONLY, &txn);
 
     if (rc != MDB_SUCCESS) {
         return async_db_rc(rc, "read the store", err);
@@ -332,7 +340,7 @@ async_store_databases(async_store_t *store,
 
     store->opening = txn;
 
-    result = async_store_handles(store, txn, options->create, err);
+    result = async_store_handles(store, txn, make, err);
 
     if (result == ASYNC_OK) {
         result = async_store_meta(store, txn, options, err);
@@ -364,7 +372,10 @@ async_store_handles(async_store_t *store, MDB_txn *txn, bool create,
                           &store->dbi[db]);
 
         if (rc == MDB_NOTFOUND) {
-            async_error_set(err, "there is no store in \"%s\" yet",
+            store->older = db >= ASYNC_DB_NEWER;
+            async_error_set(err, store->older
+                            ? "the store in \"%s\" is of an older version"
+                            : "there is no store in \"%s\" yet",
                             store->path);
             return ASYNC_NOT_FOUND;
         }

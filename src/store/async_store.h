@@ -173,5 +173,32 @@ typedef bool (*async_job_fn)(void *data, const async_job_t *job);
 async_rc_t async_view_jobs(async_view_t *view, unsigned limit,
     async_job_fn fn, void *data);
 
+/*
+ * An owner's jobs, newest first, at most limit.  A page ends early, and has a
+ * next, when about 2,000 rows were looked at, jobs that are not wanted among
+ * them.  A place may come from anywhere: it is nothing but where to go on.
+ */
+typedef struct {
+    bool        set;           /* false: at the newest */
+    uint64_t    bucket;
+    async_id_t  id;
+} async_own_place_t;
+
+typedef struct {
+    async_str_t        owner;  /* ASYNC_OWNER bytes */
+    uint8_t            state;  /* ASYNC_STATE_NONE: any */
+    async_str_t        queue;  /* empty: any */
+    unsigned           limit;
+    async_own_place_t  before; /* what the last page said */
+} async_own_query_t;
+
+typedef struct {
+    bool               more;   /* there is a next page */
+    async_own_place_t  last;   /* for its before */
+} async_own_page_t;
+
+async_rc_t async_view_own(async_view_t *view, const async_own_query_t *query,
+    async_own_page_t *page, async_job_fn fn, void *data);
+
 
 #endif /* ASYNC_STORE_H */

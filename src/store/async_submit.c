@@ -11,6 +11,19 @@ static async_event_type_t async_submit_type(const async_event_t *event,
     int64_t now);
 static bool async_submit_check(const async_job_t *job,
     const async_payload_t *payload);
+static void async_submit_job(const async_event_t *event, int64_t now,
+    async_event_type_t type, async_job_t *job);
+static void async_submit_key(async_job_key_t *to,
+    const async_submit_key_t *from, const async_job_t *job);
+static async_rc_t async_submit_known(async_work_t *work,
+    async_event_t *event);
+static async_rc_t async_submit_room(async_work_t *work,
+    const async_event_t *event, const async_submit_t *submit,
+    async_tally_t **tally);
+static bool async_submit_record(async_work_t *work,
+    const async_submit_t *submit, async_job_t *job);
+static void async_submit_rows(async_work_t *work, const async_event_t *event,
+    const async_submit_t *submit, const async_job_t *job);
 
 
 uint8_t *
@@ -28,28 +41,10 @@ async_event_prepare(const async_event_t *event, int64_t now,
         return buf;
     }
 
-    job = *event->job;
-
     type = async_submit_type(event, now);
 
-    job.state = (uint8_t) async_state_next(ASYNC_STATE_NONE, type);
-    job.percent = ASYNC_NO_PERCENT;
-    job.error = ASYNC_JOB_ERROR_NONE;
-    job.flags &= ASYNC_JOB_REPEATABLE | ASYNC_JOB_FORGET;
-    job.result_status = 0;
-    job.attempt = 0;
-    job.deaths = 0;
-    job.epoch = 0;
-    job.seq = 1;
-    job.created = job.created != 0 ? job.created : now;
-    job.queued = now;
-    job.due = type == ASYNC_EVENT_DELAYED ? event->due : 0;
-    job.started = 0;
-    job.finished = 0;
-    job.expires = 0;
-    memset(&job.response, 0, sizeof(async_body_t));
+    async_submit_job(event, now, type, &job);
 
-    submit->state = job.state;
     submit->record = buf;
     submit->len = async_job_encode(&job, buf, ASYNC_JOB_MAX);
 
@@ -88,74 +83,223 @@ async_submit_check(const async_job_t *job, const async_payload_t *payload)
 }
 
 
+/* as it is stored, but for the bucket, which only a transaction can tell */
+
+static void
+async_submit_job(const async_event_t *event, int64_t now,
+    async_event_type_t type, async_job_t *job)
+{
+    *job = *event->job;
+
+    job->state = (uint8_t) async_state_next(ASYNC_STATE_NONE, type);
+    job->percent = ASYNC_NO_PERCENT;
+    job->error = ASYNC_JOB_ERROR_NONE;
+    job->flags &= ASYNC_JOB_REPEATABLE | ASYNC_JOB_FORGET;
+    job->result_status = 0;
+    job->attempt = 0;
+    job->deaths = 0;
+    job->epoch = 0;
+    job->seq = 1;
+    job->created = job->created != 0 ? job->created : now;
+    job->queued = now;
+    job->due = type == ASYNC_EVENT_DELAYED ? event->due : 0;
+    job->started = 0;
+    job->finished = 0;
+    job->expires = 0;
+    memset(&job->response, 0, sizeof(async_body_t));
+
+    async_submit_key(&job->idempotency, &event->idempotency, job);
+    async_submit_key(&job->coalesce, &event->coalesce, job);
+
+    job->bucket = job->owner.len != 0 || job->idempotency.used
+                  || job->coalesce.used;
+}
+
+
+static void
+async_submit_key(async_job_key_t *to, const async_submit_key_t *from,
+    const async_job_t *job)
+{
+    memset(to, 0, sizeof(async_job_key_t));
+
+    if (from->used) {
+        to->used = true;
+        to->expires = from->ttl < (uint64_t) (INT64_MAX - job->created)
+                      ? job->created + (int64_t) from->ttl : INT64_MAX;
+
+        memcpy(to->hash, from->hash, sizeof(to->hash));
+        memcpy(to->print, from->print, sizeof(to->print));
+    }
+}
+
+
 async_rc_t
-async_event_submit(async_work_t *work, const async_event_t *event,
+async_event_submit(async_work_t *work, async_event_t *event,
     const async_submit_t *submit)
 {
-    async_key_t         key;
-    async_job_t         job;
-    async_tally_t      *tally;
-    const async_job_t  *given;
+    async_rc_t      rc;
+    async_job_t     job;
+    async_tally_t  *tally;
 
     if (submit->len == 0) {
         return ASYNC_INVALID;
     }
 
-    given = event->job;
-    tally = async_work_tally(work, given->queue);
+    /* who asks again is answered, however full it is */
 
-    if (tally == NULL) {
+    rc = async_submit_known(work, event);
+
+    if (rc == ASYNC_OK) {
+        rc = async_submit_room(work, event, submit, &tally);
+    }
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    async_submit_job(event, work->now, async_submit_type(event, work->now),
+                     &job);
+
+    if (!async_submit_record(work, submit, &job)) {
+        return ASYNC_INVALID;
+    }
+
+    async_submit_rows(work, event, submit, &job);
+
+    async_place_count(tally, job.state, 1);
+    async_owner_count(work, &job, 1);
+
+    work->store->quota->added += submit->need;
+
+    return work->fault;
+}
+
+
+/* ASYNC_OK: nothing like it was accepted before */
+
+static async_rc_t
+async_submit_known(async_work_t *work, async_event_t *event)
+{
+    uint8_t      print[ASYNC_SUBMIT_PRINT];
+    async_rc_t   rc;
+    async_id_t   id;
+
+    if (event->idempotency.used) {
+        rc = async_known_find(work, event->idempotency.hash, &id, print);
+
+        if (rc == ASYNC_OK) {
+            event->id = id;
+
+            return memcmp(print, event->idempotency.print, sizeof(print)) == 0
+                   ? ASYNC_EXISTS : ASYNC_KEY_REUSED;
+        }
+
+        if (rc != ASYNC_NOT_FOUND) {
+            return rc;
+        }
+    }
+
+    if (event->coalesce.used) {
+        rc = async_known_find(work, event->coalesce.hash, &id, print);
+
+        if (rc == ASYNC_OK) {
+            event->id = id;
+            return ASYNC_EXISTS;
+        }
+
+        if (rc != ASYNC_NOT_FOUND) {
+            return rc;
+        }
+    }
+
+    return ASYNC_OK;
+}
+
+
+static async_rc_t
+async_submit_room(async_work_t *work, const async_event_t *event,
+    const async_submit_t *submit, async_tally_t **tally)
+{
+    const async_job_t  *job;
+
+    job = event->job;
+    *tally = async_work_tally(work, job->queue);
+
+    if (*tally == NULL) {
         return work->fault;
     }
 
-    if (tally->queued >= tally->max_queued) {
+    /* his own fault first: it tells him more */
+
+    if (job->owner.len != 0 && (*tally)->per_owner != 0
+        && async_owner_jobs(work, job->owner, job->queue)
+           >= (*tally)->per_owner)
+    {
+        return ASYNC_OWNER_FULL;
+    }
+
+    if ((*tally)->queued >= (*tally)->max_queued) {
         return ASYNC_QUEUE_FULL;
     }
 
     if (!async_quota_allows(work->store, work->spooled,
-                            submit->need + async_event_file(&given->request),
+                            submit->need + async_event_file(&job->request),
                             ASYNC_QUOTA_SUBMIT))
     {
         return ASYNC_STORE_FULL;
     }
 
-    async_key_job(&key, &given->id);
+    return ASYNC_OK;
+}
 
-    if (!async_work_add(work, &key, submit->record, submit->len)) {
-        return ASYNC_INVALID;
+
+/* false if the id is taken */
+
+static bool
+async_submit_record(async_work_t *work, const async_submit_t *submit,
+    async_job_t *job)
+{
+    size_t       len;
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_key_t  key;
+
+    async_key_job(&key, &job->id);
+
+    if (job->bucket == 0) {
+        return async_work_add(work, &key, submit->record, submit->len);
     }
 
-    /* of the record, the keys below want these alone */
+    /* where its rows go is only known now */
 
-    job.id = given->id;
-    job.state = submit->state;
-    job.flags = 0;
-    job.due = event->due;
-    job.priority = given->priority;
-    job.seq = 1;
-    job.created = given->created != 0 ? given->created : work->now;
-    job.queued = work->now;
-    job.queue = given->queue;
+    job->bucket = async_known_bucket(work);
+    len = async_job_encode(job, buf, sizeof(buf));
 
-    async_event_log(work, &job, submit->trail, submit->trail_len);
+    return len != 0 && async_work_add(work, &key, buf, len);
+}
 
-    async_key_state(&key, &job);
+
+static void
+async_submit_rows(async_work_t *work, const async_event_t *event,
+    const async_submit_t *submit, const async_job_t *job)
+{
+    async_key_t  key;
+
+    async_event_log(work, job, submit->trail, submit->trail_len);
+
+    async_key_state(&key, job);
     async_work_put(work, &key, "", 0);
 
-    async_key_place(&key, &job, work->feed);
+    async_key_place(&key, job, work->feed);
     async_work_put(work, &key, "", 0);
 
-    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_REQUEST,
+    async_known_put(work, job);
+
+    async_work_chunks(work, &job->id, ASYNC_PAYLOAD_REQUEST,
                       event->payload.head);
-    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_CAPTURE,
+    async_work_chunks(work, &job->id, ASYNC_PAYLOAD_CAPTURE,
                       event->payload.capture);
-    async_work_chunks(work, &job.id, ASYNC_PAYLOAD_REQUEST_BODY,
+    async_work_chunks(work, &job->id, ASYNC_PAYLOAD_REQUEST_BODY,
                       event->payload.body);
 
-    async_place_count(tally, job.state, 1);
-    async_event_spooled(work, &given->request);
-
-    work->store->quota->added += submit->need;
-
-    return work->fault;
+    async_event_spooled(work, &job->request);
 }

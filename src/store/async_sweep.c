@@ -156,6 +156,8 @@ async_work_forget(async_work_t *work, const async_job_t *job)
     async_key_trail(&below, &job->id, UINT64_MAX);
     rows += async_sweep_range(work, &key, &below);
 
+    async_known_drop(work, job);
+
     async_key_place(&key, job, 0);
     async_work_delete(work, &key);
     async_key_state(&key, job);

@@ -116,6 +116,7 @@ async_tally_load(async_work_t *work, async_tally_t *tally)
     {
         tally->concurrency = queue.concurrency;
         tally->max_queued = queue.max_queued;
+        tally->per_owner = queue.per_owner;
         tally->interval = queue.interval;
     }
 
@@ -147,6 +148,7 @@ async_work_recount(async_work_t *work)
 
     work->recounting = true;
 
+    async_owner_forget(work);
     async_tally_names(work);
 
     for (i = 0; i < work->ntallies; i++) {
@@ -177,7 +179,7 @@ async_tally_names(async_work_t *work)
     async_str_t  name;
     async_key_t  key;
 
-    async_key_count(&key, (async_str_t) { NULL, 0 });
+    async_key_first_count(&key);
 
     for (more = async_work_seek(work, &key, &row); more;
          more = async_work_seek(work, &key, &row))
@@ -240,21 +242,24 @@ async_tally_walk(async_work_t *work, async_db_t db)
 static void
 async_tally_row(async_work_t *work, async_db_t db, const MDB_val *row)
 {
+    bool            sound;
     uint8_t         buf[ASYNC_JOB_MAX];
     async_id_t      id;
     async_job_t     job;
     async_tally_t  *tally;
 
-    if (db == ASYNC_DB_READY) {
+    async_key_id(row, &id);
+    sound = async_work_job(work, &id, &job, buf) == ASYNC_OK;
+
+    /* a row of ready says itself what it counts for */
+
+    if (!sound && db != ASYNC_DB_READY) {
+        return;
+    }
+
+    if (!sound) {
         job.queue.data = (const char *) row->mv_data + 1;
         job.queue.len = *(uint8_t *) row->mv_data;
-
-    } else {
-        async_key_id(row, &id);
-
-        if (async_work_job(work, &id, &job, buf) != ASYNC_OK) {
-            return;
-        }
     }
 
     tally = async_work_tally(work, job.queue);
@@ -270,5 +275,9 @@ async_tally_row(async_work_t *work, async_db_t db, const MDB_val *row)
 
     } else {
         tally->queued++;
+    }
+
+    if (sound) {
+        async_owner_count(work, &job, 1);
     }
 }

@@ -15,6 +15,7 @@ typedef struct {
     MDB_cursor  *counts;
     MDB_val      policy, name;          /* keys; mv_size 0 = at the end */
     MDB_val      queue, count;          /* values */
+    async_key_t  first;                 /* of counts */
 } async_queues_t;
 
 
@@ -291,7 +292,12 @@ async_queues_begin(async_view_t *view, async_queues_t *both)
     }
 
     if (rc == MDB_SUCCESS) {
-        rc = async_queues_count(both, MDB_FIRST);
+        async_key_first_count(&both->first);
+
+        both->name.mv_size = both->first.len;
+        both->name.mv_data = both->first.bytes;
+
+        rc = async_queues_count(both, MDB_SET_RANGE);
     }
 
     return async_db_rc(rc, NULL, NULL);

@@ -356,6 +356,7 @@ async_work_finish(async_work_t *work)
     }
 
     async_learn_end(work);
+    async_known_finish(work);
     async_work_trim(work);
 }
 

@@ -28,6 +28,10 @@ typedef struct {
     uint64_t        fed;             /* entries written here */
     uint64_t        spooled;         /* bytes in spool/, accounted */
     bool            spooled_changed;
+    uint64_t        bucket;          /* the newest; 0 = not looked at */
+    uint64_t        bucket_jobs;     /* in it */
+    bool            bucket_changed;
+    unsigned        probes;          /* buckets seen by the last look */
     unsigned        ntallies;        /* used of store->tallies */
     unsigned        nlearned;        /* used of store->learned */
     async_gone_t   *gone;
@@ -101,7 +105,6 @@ void async_work_chunks(async_work_t *work, const async_id_t *id,
 typedef struct {
     uint8_t  *record;
     size_t    len;                   /* 0: the event is invalid */
-    uint8_t   state;                 /* in which the job begins */
     uint8_t  *trail;
     size_t    trail_len;
     size_t    need;                  /* bytes of the map */
@@ -110,7 +113,8 @@ typedef struct {
 /* buf has room for ASYNC_JOB_MAX + ASYNC_TRAIL_MAX; returns its new end */
 uint8_t *async_event_prepare(const async_event_t *event, int64_t now,
     async_submit_t *submit, uint8_t *buf);
-async_rc_t async_event_submit(async_work_t *work, const async_event_t *event,
+/* with ASYNC_EXISTS and ASYNC_KEY_REUSED, event->id is that of the other */
+async_rc_t async_event_submit(async_work_t *work, async_event_t *event,
     const async_submit_t *submit);
 
 
@@ -154,6 +158,43 @@ async_rc_t async_cancel_request(async_work_t *work,
  */
 const async_event_t *async_cancel_instead(const async_event_t *event,
     const async_job_t *job, async_event_t *instead);
+
+
+/* --- async_known.c --- */
+
+/*
+ * The job that was accepted under a key, and the print that it came with:
+ * ASYNC_OK, ASYNC_NOT_FOUND, or the fault.
+ */
+async_rc_t async_known_find(async_work_t *work,
+    const uint8_t hash[ASYNC_SUBMIT_HASH], async_id_t *id,
+    uint8_t print[ASYNC_SUBMIT_PRINT]);
+/* the bucket that a new job's rows go into */
+uint64_t async_known_bucket(async_work_t *work);
+/* the rows of a new job, in keys and in owners, and all of one to be gone */
+void async_known_put(async_work_t *work, const async_job_t *job);
+void async_known_drop(async_work_t *work, const async_job_t *job);
+/* what a job that has ended gives up of its keys, in the record */
+void async_known_end(async_job_t *job);
+/* and the rows of it */
+void async_known_move(async_work_t *work, const async_job_t *before,
+    const async_job_t *after);
+/* writes what is to be remembered of the buckets */
+void async_known_finish(async_work_t *work);
+
+
+/* --- async_owner.c --- */
+
+/* the owner's unfinished jobs in the queue */
+uint64_t async_owner_jobs(async_work_t *work, async_str_t owner,
+    async_str_t queue);
+/* one unfinished job more, or (by < 0) less */
+void async_owner_count(async_work_t *work, const async_job_t *job, int by);
+/* is there any figure of an owner? */
+bool async_owner_counts(async_work_t *work);
+/* no owner has any */
+void async_owner_forget(async_work_t *work);
+
 
 /* --- async_place.c --- */
 

@@ -550,19 +550,28 @@ fixture_assert_counts(fixture_t *f, const char *queue, uint64_t queued,
 
 
 static inline void
-fixture_queue(fixture_t *f, const char *name, uint32_t concurrency,
-    uint32_t max_queued, int64_t loaded)
+fixture_queue_of(fixture_t *f, const char *name, uint32_t concurrency,
+    uint32_t max_queued, uint32_t per_owner, int64_t loaded)
 {
     async_queue_t  queue;
 
     memset(&queue, 0, sizeof(queue));
     queue.name = fixture_str(name);
+    queue.per_owner = per_owner;
     queue.concurrency = concurrency;
     queue.max_queued = max_queued;
     queue.loaded = loaded;
 
     assert_int_equal(async_store_publish(f->store, NULL, 0, &queue, 1,
                                          &f->err), ASYNC_OK);
+}
+
+
+static inline void
+fixture_queue(fixture_t *f, const char *name, uint32_t concurrency,
+    uint32_t max_queued, int64_t loaded)
+{
+    fixture_queue_of(f, name, concurrency, max_queued, 0, loaded);
 }
 
 

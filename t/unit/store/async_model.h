@@ -15,10 +15,18 @@
 #define STEPS    2500
 #define BATCH    6
 
+#define KEYS     40
+#define OWNERS   3
+#define NOBODY   -1
+
 typedef struct {
     bool         there;
     async_job_t  job;                   /* what the record must say */
     uint64_t     number;                /* of its row in ready */
+    int          key;                   /* NOBODY, or of KEYS */
+    int          print;
+    int          coalesce;
+    int          owner;                 /* NOBODY, or of OWNERS */
 } model_job_t;
 
 typedef struct {
@@ -39,6 +47,10 @@ typedef struct {
 
 static const char *const  queues[QUEUES] = { "a", "aa", "default" };
 static const uint32_t     concurrency[QUEUES] = { 1, 3, 20 };
+static const uint32_t     per_owner[QUEUES] = { 5, 0, 12 };
+static const char *const  owners[OWNERS] = {
+    "alice...........", "bob.............", "carol..........."
+};
 
 
 static inline unsigned
@@ -56,14 +68,111 @@ pick(model_t *m, unsigned n)
 
 /* --- the model's own rules, written apart from the store's --- */
 
+static inline model_job_t *
+model_known(model_t *m, int key, int coalesce)
+{
+    unsigned  i;
+
+    for (i = 0; i < JOBS; i++) {
+        if (m->jobs[i].there
+            && ((key != NOBODY && m->jobs[i].key == key)
+                || (coalesce != NOBODY && m->jobs[i].coalesce == coalesce)))
+        {
+            return &m->jobs[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static inline unsigned
+model_owned(model_t *m, int owner, async_str_t queue)
+{
+    unsigned  i, n;
+
+    for (i = 0, n = 0; i < JOBS; i++) {
+        n += m->jobs[i].there && m->jobs[i].owner == owner
+             && m->jobs[i].job.queue.data == queue.data
+             && !async_state_final(m->jobs[i].job.state);
+    }
+
+    return n;
+}
+
+
+/* what must become of a submit; *other is the job that was there before */
+
+static inline async_rc_t
+model_judge(model_t *m, const async_job_t *job, const model_job_t *known,
+    model_job_t **other)
+{
+    unsigned  q;
+
+    *other = model_known(m, known->key, NOBODY);
+
+    if (*other != NULL) {
+        return (*other)->print == known->print ? ASYNC_EXISTS
+                                               : ASYNC_KEY_REUSED;
+    }
+
+    *other = model_known(m, NOBODY, known->coalesce);
+
+    if (*other != NULL) {
+        return ASYNC_EXISTS;
+    }
+
+    for (q = 0; job->queue.data != queues[q]; q++) {
+        /* void */
+    }
+
+    if (known->owner != NOBODY && per_owner[q] != 0
+        && model_owned(m, known->owner, job->queue) >= per_owner[q])
+    {
+        return ASYNC_OWNER_FULL;
+    }
+
+    return m->jobs[async_get_be32(job->id.bytes + 12)].there ? ASYNC_INVALID
+                                                             : ASYNC_OK;
+}
+
+
+/* at the end of a job: what others may have now */
+
 static inline void
-model_submitted(model_t *m, const async_event_t *event)
+model_ended(model_job_t *mj)
+{
+    async_job_t  *job = &mj->job;
+
+    mj->coalesce = NOBODY;
+
+    if (mj->key == NOBODY) {
+        return;
+    }
+
+    if (!(job->flags & (ASYNC_JOB_SENT|ASYNC_JOB_ANSWERED))
+        && (job->state == ASYNC_STATE_CANCELED
+            || job->error == ASYNC_JOB_ERROR_START_TIMEOUT
+            || job->error == ASYNC_JOB_ERROR_BACKEND_UNREACHABLE))
+    {
+        mj->key = NOBODY;
+
+    } else if (job->due < job->idempotency.expires) {
+        job->due = job->idempotency.expires;
+    }
+}
+
+
+static inline void
+model_submitted(model_t *m, const async_event_t *event,
+    const model_job_t *known)
 {
     model_job_t        *mj;
     const async_job_t  *job = event->job;
 
     mj = &m->jobs[async_get_be32(job->id.bytes + 12)];
 
+    *mj = *known;
     mj->there = true;
     mj->job = *job;
     mj->job.state = ASYNC_STATE_QUEUED;
@@ -157,6 +266,8 @@ model_settled(model_t *m, const async_event_t *event)
         job->expires = m->f->now + 24 * 3600 * 1000ll;
         job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
         job->error = ASYNC_JOB_ERROR_NONE;
+        job->flags |= event->status != 0 ? ASYNC_JOB_ANSWERED : 0;
+        model_ended(mj);
         break;
 
     case ASYNC_EVENT_RELEASED:
@@ -179,6 +290,8 @@ model_settled(model_t *m, const async_event_t *event)
         job->state = ASYNC_STATE_RETRYING;
         job->error = event->error;
         job->due = event->due;
+        job->flags |= event->error == ASYNC_JOB_ERROR_BACKEND_STATUS
+                      ? ASYNC_JOB_ANSWERED : 0;
         break;
 
     case ASYNC_EVENT_COMPLETED:
@@ -186,6 +299,7 @@ model_settled(model_t *m, const async_event_t *event)
         job->expires = m->f->now + 24 * 3600 * 1000ll;
         job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
         job->result_status = event->status;
+        model_ended(mj);
         break;
 
     case ASYNC_EVENT_FAILED:
@@ -193,6 +307,7 @@ model_settled(model_t *m, const async_event_t *event)
         job->expires = m->f->now + 7 * 24 * 3600 * 1000ll;
         job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
         job->error = event->error;
+        model_ended(mj);
         break;
     }
 }

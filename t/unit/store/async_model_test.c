@@ -24,6 +24,41 @@ random_job(model_t *m, unsigned n)
 }
 
 
+/* keys and owner, in the event and for the model */
+
+static void
+random_known(model_t *m, async_job_t *job, async_event_t *event,
+    model_job_t *known)
+{
+    memset(known, 0, sizeof(model_job_t));
+
+    known->key = pick(m, 2) ? (int) pick(m, KEYS) : NOBODY;
+    known->print = (int) pick(m, 8) / 7;
+    known->coalesce = pick(m, 4) ? NOBODY : (int) pick(m, KEYS);
+    known->owner = (int) pick(m, OWNERS + 1) - 1;
+
+    if (known->key != NOBODY) {
+        event->idempotency.used = true;
+        event->idempotency.ttl = pick(m, 60) * 24 * 3600 * 1000ull;
+        memset(event->idempotency.hash, known->key, ASYNC_SUBMIT_HASH);
+        memset(event->idempotency.print, known->print, ASYNC_SUBMIT_PRINT);
+
+        job->idempotency.expires = job->created
+                                   + (int64_t) event->idempotency.ttl;
+    }
+
+    if (known->coalesce != NOBODY) {
+        event->coalesce.used = true;
+        memset(event->coalesce.hash, 0x80 + known->coalesce,
+               ASYNC_SUBMIT_HASH);
+    }
+
+    if (known->owner != NOBODY) {
+        job->owner = fixture_str(owners[known->owner]);
+    }
+}
+
+
 static async_event_t
 random_settling(model_t *m, unsigned n)
 {
@@ -55,6 +90,12 @@ random_settling(model_t *m, unsigned n)
         memset(&event.payload, 0, sizeof(event.payload));
     }
 
+    if (event.type != ASYNC_EVENT_COMPLETED
+        && event.type != ASYNC_EVENT_FAILED)
+    {
+        event.status = pick(m, 2) ? 500 : 0;
+    }
+
     /* whom a claim finds too late, no attempt tells */
 
     if (event.type == ASYNC_EVENT_FAILED
@@ -81,9 +122,10 @@ static void
 events_step(model_t *m)
 {
     unsigned        i, n, at;
+    async_rc_t      rc;
     async_job_t     jobs[BATCH];
     async_event_t   events[BATCH];
-    model_job_t    *mj;
+    model_job_t    *mj, *other, known[BATCH];
 
     n = 1 + pick(m, BATCH);
 
@@ -94,6 +136,7 @@ events_step(model_t *m)
             jobs[i] = random_job(m, at);
             events[i] = fixture_submitted(&jobs[i]);
             events[i].due = pick(m, 3) ? 0 : m->f->now + pick(m, 50);
+            random_known(m, &jobs[i], &events[i], &known[i]);
 
         } else {
             events[i] = random_settling(m, at);
@@ -106,8 +149,11 @@ events_step(model_t *m)
         mj = &m->jobs[async_get_be32(events[i].id.bytes + 12)];
 
         if (events[i].type == ASYNC_EVENT_SUBMITTED) {
-            assert_int_equal(events[i].rc, mj->there ? ASYNC_INVALID
-                                                     : ASYNC_OK);
+            rc = model_judge(m, &jobs[i], &known[i], &other);
+            assert_int_equal(events[i].rc, rc);
+            assert_memory_equal(&events[i].id, other != NULL ? &other->job.id
+                                                             : &jobs[i].id,
+                                sizeof(async_id_t));
 
         } else if (!mj->there) {
             assert_int_equal(events[i].rc, ASYNC_NOT_FOUND);
@@ -128,7 +174,7 @@ events_step(model_t *m)
         m->applied++;
 
         if (events[i].type == ASYNC_EVENT_SUBMITTED) {
-            model_submitted(m, &events[i]);
+            model_submitted(m, &events[i], &known[i]);
 
         } else {
             model_settled(m, &events[i]);
@@ -330,6 +376,7 @@ recover_step(model_t *m)
             job->state = ASYNC_STATE_CANCELED;
             job->expires = m->f->now + 24 * 3600 * 1000ll;
             job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
+            model_ended(&m->jobs[i]);
             continue;
         }
 
@@ -344,6 +391,7 @@ recover_step(model_t *m)
             job->error = ASYNC_JOB_ERROR_OUTCOME_UNKNOWN;
             job->expires = m->f->now + 7 * 24 * 3600 * 1000ll;
             job->due = m->f->now + 30 * 24 * 3600 * 1000ll;
+            model_ended(&m->jobs[i]);
         }
     }
 }
@@ -425,6 +473,77 @@ compare_job(model_t *m, unsigned n)
 }
 
 
+static bool
+own_each(void *data, const async_job_t *job)
+{
+    async_id_t  **next = data;
+
+    *(*next)++ = job->id;
+
+    return true;
+}
+
+
+/* a list, read in pages of seven, against the ids in falling order */
+
+static void
+compare_own(model_t *m, int owner)
+{
+    unsigned           n, i;
+    async_id_t         found[JOBS + 1], *next;
+    async_own_page_t   page;
+    async_own_query_t  query = { .limit = 7 };
+
+    query.owner = fixture_str(owners[owner]);
+    query.state = ASYNC_STATE_COMPLETED * (unsigned) pick(m, 2);
+    next = found;
+
+    do {
+        assert_int_equal(async_view_own(m->f->view, &query, &page, own_each,
+                                        &next), ASYNC_OK);
+        query.before = page.last;
+    } while (page.more);
+
+    for (i = JOBS, n = 0; i-- > 0; /* void */) {
+        if (m->jobs[i].there && m->jobs[i].owner == owner
+            && (query.state == 0 || m->jobs[i].job.state == query.state))
+        {
+            assert_memory_equal(&found[n++], &m->jobs[i].job.id,
+                                sizeof(async_id_t));
+        }
+    }
+
+    assert_int_equal(next - found, n);
+}
+
+
+/* what a job is known by: as few jobs as these are all of the first bucket */
+
+static void
+known_rows(model_job_t *mj, model_rows_t *rows)
+{
+    uint8_t      hash[ASYNC_SUBMIT_HASH];
+    async_key_t  key;
+
+    if (mj->key != NOBODY) {
+        memset(hash, mj->key, sizeof(hash));
+        async_key_known(&key, 1, hash);
+        rows[key.db].rows[rows[key.db].n++] = key;
+    }
+
+    if (mj->coalesce != NOBODY) {
+        memset(hash, 0x80 + mj->coalesce, sizeof(hash));
+        async_key_known(&key, 1, hash);
+        rows[key.db].rows[rows[key.db].n++] = key;
+    }
+
+    if (mj->owner != NOBODY) {
+        async_key_owner(&key, 1, mj->job.owner, &mj->job.id);
+        rows[key.db].rows[rows[key.db].n++] = key;
+    }
+}
+
+
 static void
 compare(model_t *m)
 {
@@ -438,7 +557,7 @@ compare(model_t *m)
 
     for (db = 0; db < ASYNC_DB_MAX; db++) {
         rows[db].db = db;
-        rows[db].rows = calloc(JOBS, sizeof(async_key_t));
+        rows[db].rows = calloc(2 * JOBS, sizeof(async_key_t));
     }
 
     for (i = 0; i < JOBS; i++) {
@@ -449,6 +568,7 @@ compare(model_t *m)
             rows[key.db].rows[rows[key.db].n++] = key;
             async_key_place(&key, &m->jobs[i].job, m->jobs[i].number);
             rows[key.db].rows[rows[key.db].n++] = key;
+            known_rows(&m->jobs[i], rows);
         }
     }
 
@@ -456,6 +576,12 @@ compare(model_t *m)
     compare_rows(m, &rows[ASYNC_DB_TIMERS]);
     compare_rows(m, &rows[ASYNC_DB_RUNNING]);
     compare_rows(m, &rows[ASYNC_DB_BYSTATE]);
+    compare_rows(m, &rows[ASYNC_DB_KNOWN]);
+    compare_rows(m, &rows[ASYNC_DB_OWNERS]);
+
+    for (i = 0; i < OWNERS; i++) {
+        compare_own(m, (int) i);
+    }
 
     for (i = 0; i < QUEUES; i++) {
         fixture_assert_counts(m->f, queues[i], model_count(m, i, false),
@@ -487,7 +613,7 @@ the_store_does_what_the_model_does(fixture_t *f, uint64_t seed)
     print_message("# seed %llu\n", (unsigned long long) seed);
 
     for (i = 0; i < QUEUES; i++) {
-        fixture_queue(f, queues[i], concurrency[i], 1000, 1);
+        fixture_queue_of(f, queues[i], concurrency[i], 1000, per_owner[i], 1);
     }
 
     fixture_take_over(f);

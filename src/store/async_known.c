@@ -1,0 +1,409 @@
+/*
+ * What a job is known by besides its id: an idempotency key, a coalescing
+ * key, its owner.
+ *
+ * All three are hashes, and a row for each in its own random place would make
+ * every submit of a batch write pages of its own.  So a bucket comes before
+ * them in the key: rows of new jobs go into the newest, which is small enough
+ * that they share its pages.  A look for a key goes from the newest bucket to
+ * the oldest, and as that is done for each submit, buckets must not be many:
+ * one is full with 16,384 jobs, but the next is only begun when it also has
+ * half of all there are, or the buckets are still few; and not while a look
+ * has to pass too many (one job that stays keeps a bucket).
+ *
+ * A job's record names its bucket and its keys, so each row is removed by
+ * one delete, and made anew from the record by a salvage.  An idempotency key
+ * stands as long as the record does, which therefore stays as long as the key
+ * was asked to live; it is given up if the job ended without ever reaching
+ * the backend.  A coalescing key is given up at the end in any case.
+ */
+
+#include <string.h>
+
+#include "async_work.h"
+
+
+#define ASYNC_BUCKET_JOBS  16384
+#define ASYNC_BUCKET_FEW   8          /* looked at without a thought */
+#define ASYNC_BUCKET_MANY  32
+
+#define ASYNC_KNOWN_ROW    (sizeof(async_id_t) + ASYNC_SUBMIT_PRINT)
+
+
+static int async_known_look(async_work_t *work, MDB_cursor *cursor,
+    const uint8_t *hash, MDB_val *value);
+static bool async_known_stale(async_work_t *work, const MDB_val *value);
+static void async_bucket_load(async_work_t *work);
+static uint64_t async_bucket_last(async_work_t *work, async_db_t db);
+static bool async_bucket_full(async_work_t *work);
+static uint64_t async_bucket_entries(async_work_t *work, async_db_t db);
+static void async_known_row(async_work_t *work, const async_job_t *job,
+    const async_job_key_t *key);
+static void async_known_remove(async_work_t *work, const async_job_t *job,
+    const async_job_key_t *key);
+static bool async_known_unreached(const async_job_t *job);
+
+
+/* --- keys --- */
+
+async_rc_t
+async_known_find(async_work_t *work, const uint8_t hash[ASYNC_SUBMIT_HASH],
+    async_id_t *id, uint8_t print[ASYNC_SUBMIT_PRINT])
+{
+    int          rc;
+    MDB_val      value;
+    MDB_cursor  *cursor;
+
+    work->probes = 0;
+
+    if (work->fault != ASYNC_OK) {
+        return work->fault;
+    }
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[ASYNC_DB_KNOWN],
+                         &cursor);
+
+    if (rc == MDB_SUCCESS) {
+        rc = async_known_look(work, cursor, hash, &value);
+
+        if (rc == MDB_SUCCESS && async_known_stale(work, &value)) {
+            rc = mdb_cursor_del(cursor, 0);
+            rc = rc == MDB_SUCCESS ? MDB_NOTFOUND : rc;
+            work->changed = true;
+        }
+
+        mdb_cursor_close(cursor);
+    }
+
+    if (rc == MDB_NOTFOUND) {
+        return ASYNC_NOT_FOUND;
+    }
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
+        return work->fault;
+    }
+
+    memcpy(id, value.mv_data, sizeof(async_id_t));
+    memcpy(print, (uint8_t *) value.mv_data + sizeof(async_id_t),
+           ASYNC_SUBMIT_PRINT);
+
+    return ASYNC_OK;
+}
+
+
+/*
+ * In each bucket the place where the key would stand; the row before it tells
+ * of the next bucket that has any.
+ */
+
+static int
+async_known_look(async_work_t *work, MDB_cursor *cursor,
+    const uint8_t *hash, MDB_val *value)
+{
+    int          rc;
+    MDB_val      row;
+    uint64_t     bucket, before;
+    async_key_t  place;
+
+    rc = mdb_cursor_get(cursor, &row, value, MDB_LAST);
+
+    for (before = UINT64_MAX; rc == MDB_SUCCESS; work->probes++) {
+
+        if (row.mv_size < 8) {
+            return MDB_CORRUPTED;
+        }
+
+        bucket = async_get_be64(row.mv_data);
+        before = bucket < before ? bucket : before - 1;
+
+        async_key_known(&place, before, hash);
+
+        row.mv_size = place.len;
+        row.mv_data = place.bytes;
+
+        rc = mdb_cursor_get(cursor, &row, value, MDB_SET_RANGE);
+
+        if (rc == MDB_SUCCESS && row.mv_size == place.len
+            && memcmp(row.mv_data, place.bytes, place.len) == 0
+            && value->mv_size == ASYNC_KNOWN_ROW)
+        {
+            return MDB_SUCCESS;
+        }
+
+        if (before == 0) {
+            return MDB_NOTFOUND;
+        }
+
+        if (rc == MDB_SUCCESS || rc == MDB_NOTFOUND) {
+            rc = mdb_cursor_get(cursor, &row, value,
+                                rc == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
+        }
+    }
+
+    return rc;
+}
+
+
+/* a row that outlived its job, which only damage can do, names nobody */
+
+static bool
+async_known_stale(async_work_t *work, const MDB_val *value)
+{
+    MDB_val      v;
+    async_id_t   id;
+    async_key_t  key;
+
+    memcpy(&id, value->mv_data, sizeof(async_id_t));
+    async_key_job(&key, &id);
+
+    return async_work_get(work, &key, &v) == ASYNC_NOT_FOUND;
+}
+
+
+void
+async_known_put(async_work_t *work, const async_job_t *job)
+{
+    async_key_t  key;
+
+    async_known_row(work, job, &job->idempotency);
+    async_known_row(work, job, &job->coalesce);
+
+    if (job->owner.len != 0) {
+        async_key_owner(&key, job->bucket, job->owner, &job->id);
+        async_work_put(work, &key, "", 0);
+    }
+}
+
+
+static void
+async_known_row(async_work_t *work, const async_job_t *job,
+    const async_job_key_t *key)
+{
+    uint8_t      value[ASYNC_KNOWN_ROW];
+    async_key_t  row;
+
+    if (!key->used) {
+        return;
+    }
+
+    memcpy(value, &job->id, sizeof(async_id_t));
+    memcpy(value + sizeof(async_id_t), key->print, ASYNC_SUBMIT_PRINT);
+
+    async_key_known(&row, job->bucket, key->hash);
+    async_work_put(work, &row, value, sizeof(value));
+}
+
+
+void
+async_known_drop(async_work_t *work, const async_job_t *job)
+{
+    async_key_t  key;
+
+    async_known_remove(work, job, &job->idempotency);
+    async_known_remove(work, job, &job->coalesce);
+
+    if (job->owner.len != 0) {
+        async_key_owner(&key, job->bucket, job->owner, &job->id);
+        async_work_delete(work, &key);
+    }
+}
+
+
+static void
+async_known_remove(async_work_t *work, const async_job_t *job,
+    const async_job_key_t *key)
+{
+    async_key_t  row;
+
+    if (key->used) {
+        async_key_known(&row, job->bucket, key->hash);
+        async_work_delete(work, &row);
+    }
+}
+
+
+/* --- the end of a job --- */
+
+void
+async_known_end(async_job_t *job)
+{
+    job->coalesce.used = false;
+
+    if (!job->idempotency.used) {
+        return;
+    }
+
+    if (async_known_unreached(job)) {
+        job->idempotency.used = false;
+
+    } else if (job->due < job->idempotency.expires) {
+        job->due = job->idempotency.expires;
+    }
+}
+
+
+/* it came to nothing, and nobody but us has heard of it */
+
+static bool
+async_known_unreached(const async_job_t *job)
+{
+    if (job->flags & (ASYNC_JOB_ANSWERED|ASYNC_JOB_SENT)) {
+        return false;
+    }
+
+    return job->state == ASYNC_STATE_CANCELED
+           || (job->state == ASYNC_STATE_FAILED
+               && (job->error == ASYNC_JOB_ERROR_START_TIMEOUT
+                   || job->error == ASYNC_JOB_ERROR_BACKEND_UNREACHABLE));
+}
+
+
+void
+async_known_move(async_work_t *work, const async_job_t *before,
+    const async_job_t *after)
+{
+    if (!after->idempotency.used) {
+        async_known_remove(work, before, &before->idempotency);
+    }
+
+    if (!after->coalesce.used) {
+        async_known_remove(work, before, &before->coalesce);
+    }
+}
+
+
+/* --- buckets --- */
+
+uint64_t
+async_known_bucket(async_work_t *work)
+{
+    if (work->bucket == 0) {
+        async_bucket_load(work);
+    }
+
+    if (async_bucket_full(work)) {
+        work->bucket++;
+        work->bucket_jobs = 0;
+    }
+
+    work->bucket_jobs++;
+    work->bucket_changed = true;
+
+    return work->bucket;
+}
+
+
+static void
+async_bucket_load(async_work_t *work)
+{
+    MDB_val      v;
+    uint64_t     n[2], keys, owners, last;
+    async_key_t  key;
+
+    async_key_stat(&key, ASYNC_STAT_BUCKET);
+
+    if (async_work_get(work, &key, &v) != ASYNC_OK
+        || async_count_decode(n, 2, v.mv_data, v.mv_size) != ASYNC_OK)
+    {
+        n[0] = 1;
+        n[1] = 0;
+    }
+
+    /* whatever became of that row, none is put behind the others */
+
+    keys = async_bucket_last(work, ASYNC_DB_KNOWN);
+    owners = async_bucket_last(work, ASYNC_DB_OWNERS);
+    last = keys > owners ? keys : owners;
+
+    work->bucket = n[0] > last ? n[0] : last;
+    work->bucket_jobs = n[0] >= last ? n[1] : 0;
+}
+
+
+static uint64_t
+async_bucket_last(async_work_t *work, async_db_t db)
+{
+    int          rc;
+    MDB_val      k, v;
+    uint64_t     bucket;
+    MDB_cursor  *cursor;
+
+    bucket = 0;
+    rc = mdb_cursor_open(work->txn, work->store->dbi[db], &cursor);
+
+    if (rc == MDB_SUCCESS) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+
+        if (rc == MDB_SUCCESS && k.mv_size >= 8) {
+            bucket = async_get_be64(k.mv_data);
+        }
+
+        mdb_cursor_close(cursor);
+    }
+
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
+    }
+
+    return bucket;
+}
+
+
+static bool
+async_bucket_full(async_work_t *work)
+{
+    uint64_t  keys, owners;
+
+    if (work->bucket_jobs < ASYNC_BUCKET_JOBS
+        || work->probes > ASYNC_BUCKET_MANY)
+    {
+        return false;
+    }
+
+    if (work->probes != 0 && work->probes < ASYNC_BUCKET_FEW) {
+        return true;
+    }
+
+    keys = async_bucket_entries(work, ASYNC_DB_KNOWN);
+    owners = async_bucket_entries(work, ASYNC_DB_OWNERS);
+
+    return work->bucket_jobs >= (keys > owners ? keys : owners) / 2;
+}
+
+
+static uint64_t
+async_bucket_entries(async_work_t *work, async_db_t db)
+{
+    int       rc;
+    MDB_stat  st;
+
+    rc = mdb_stat(work->txn, work->store->dbi[db], &st);
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
+        return 0;
+    }
+
+    return st.ms_entries;
+}
+
+
+void
+async_known_finish(async_work_t *work)
+{
+    uint64_t     n[2];
+    uint8_t      buf[ASYNC_COUNT_MAX];
+    async_key_t  key;
+
+    if (!work->bucket_changed) {
+        return;
+    }
+
+    n[0] = work->bucket;
+    n[1] = work->bucket_jobs;
+
+    async_key_stat(&key, ASYNC_STAT_BUCKET);
+    async_work_put(work, &key, buf,
+                   async_count_encode(n, 2, buf, sizeof(buf)));
+}
