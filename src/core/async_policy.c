@@ -140,7 +140,7 @@ async_policy_overdue(const async_policy_t *p, const async_job_t *job,
     return job->state == ASYNC_STATE_QUEUED
            && (job->started == 0 || job->started < job->queued)
            && now > job->queued
-           && (uint64_t) (now - job->queued) > p->start_timeout;
+           && (uint64_t) now - (uint64_t) job->queued > p->start_timeout;
 }
 
 

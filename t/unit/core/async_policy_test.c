@@ -245,6 +245,12 @@ overdue_is_who_waits_for_his_first_start(void **state)
     job.started = 49999;
     assert_true(async_policy_overdue(&p, &job, 51001));
 
+    /* a record may hold any time */
+
+    job.queued = INT64_MIN;
+    job.started = 0;
+    assert_true(async_policy_overdue(&p, &job, 51001));
+
     job.state = ASYNC_STATE_PROCESSING;
     assert_false(async_policy_overdue(&p, &job, 51001));
 }
