@@ -1,5 +1,6 @@
 /*
- * The record of a job, and the documents that are made of it.
+ * The record of a job, what can be told of it, and the documents that are made
+ * of that.
  */
 
 #include "async_job.h"
@@ -7,9 +8,10 @@
 #include "fuzz_record.h"
 
 
-static const async_id_t  id;
+#define NOW  1795341600000ll
 
-static const async_estimate_t  estimate = { 99, 1795341600000, 60 };
+
+static const async_id_t  id;
 
 
 static void
@@ -22,6 +24,31 @@ assert_limits(const async_job_t *job)
     fuzz_assert(job->response.where <= ASYNC_BODY_SPOOL);
     fuzz_assert(job->queue.len >= 1 && job->queue.len <= ASYNC_QUEUE_MAX);
     fuzz_assert(job->owner.len == 0 || job->owner.len == ASYNC_OWNER);
+}
+
+
+/* what is known of its location is as arbitrary as the record */
+
+static void
+estimate_job(async_estimate_t *estimate, const async_job_t *job)
+{
+    async_known_t  known;
+
+    known.retry_after = 0;
+    known.shown = true;
+    known.run = (uint32_t) job->server;
+    known.wait = async_estimate_wait(job->epoch, job->seq, job->attempt,
+                                     job->deaths, job->server);
+    known.stands = (job->priority == 0);
+
+    async_estimate_job(estimate, job, &known, NOW);
+
+    fuzz_assert(estimate->percent <= 99
+                || estimate->percent == ASYNC_NO_PERCENT);
+    fuzz_assert(estimate->completion >= 0);
+    fuzz_assert(estimate->retry_after <= ASYNC_ESTIMATE_MOST);
+    fuzz_assert(async_state_final((async_state_t) job->state)
+                == (estimate->retry_after == 0));
 }
 
 
@@ -57,8 +84,11 @@ assert_again(const async_job_t *job, size_t len)
 static void
 assert_documents(const async_job_t *job, size_t len)
 {
-    char    *out;
-    size_t   n, size;
+    char              *out;
+    size_t             n, size;
+    async_estimate_t   estimate;
+
+    estimate_job(&estimate, job);
 
     /* no string is there more than thrice, no byte becomes more than six */
 

@@ -1,9 +1,41 @@
 /*
- * The records of a location's policy and of a queue's.
+ * The records of a location's policy and of a queue's, and what follows from
+ * a policy.
  */
 
 #include "async_policy.h"
 #include "fuzz_record.h"
+
+
+/* no wait is longer than a day or what the policy itself says */
+
+static void
+assert_waits(const async_policy_t *policy)
+{
+    int64_t      wait;
+    uint32_t     attempt;
+    async_job_t  job;
+
+    for (attempt = 1; attempt != 0; attempt <<= 1) {
+        wait = async_policy_wait(policy, attempt, -1, policy->result_max);
+        fuzz_assert(wait >= 0);
+        fuzz_assert(wait <= ASYNC_RETRY_AFTER_MAX
+                    || (uint64_t) wait <= policy->backoff_max);
+
+        wait = async_policy_wait(policy, attempt,
+                                 (int64_t) (policy->timeout >> 1), 0);
+        fuzz_assert(wait >= 0 && wait <= ASYNC_RETRY_AFTER_MAX);
+    }
+
+    memset(&job, 0, sizeof(async_job_t));
+    job.state = ASYNC_STATE_QUEUED;
+    job.queued = (int64_t) policy->timeout;
+    job.started = (int64_t) policy->retain_result;
+
+    if (async_policy_overdue(policy, &job, 1795341600000)) {
+        fuzz_assert(job.queued < 1795341600000);
+    }
+}
 
 
 static void
@@ -22,6 +54,7 @@ assert_policy(const uint8_t *record, size_t len)
     }
 
     fuzz_assert(policy.attempts >= 1);
+    assert_waits(&policy);
 
     first_len = async_policy_encode(&policy, first, sizeof(first));
     fuzz_assert(first_len != 0);
