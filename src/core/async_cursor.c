@@ -8,9 +8,9 @@
 
 
 #define ASYNC_CURSOR_VERSION  1
-#define ASYNC_CURSOR_CREATED  7                     /* bytes */
+#define ASYNC_CURSOR_BUCKET   7                     /* bytes */
 #define ASYNC_CURSOR_BYTES    24
-#define ASYNC_CURSOR_LAST     0xffffffffffffffll    /* what fits into seven */
+#define ASYNC_CURSOR_LAST     0xffffffffffffffull   /* what fits into seven */
 
 
 static int async_cursor_digit(char c);
@@ -20,30 +20,26 @@ char *
 async_cursor_format(char *out, const async_cursor_t *cursor)
 {
     size_t             i;
-    int64_t            created;
+    uint64_t           bucket;
     uint8_t            bytes[ASYNC_CURSOR_BYTES];
     uint32_t           group;
     static const char  digits[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-    created = cursor->created;
+    bucket = cursor->bucket;
 
-    if (created < 0) {
-        created = 0;
-    }
-
-    if (created > ASYNC_CURSOR_LAST) {
-        created = ASYNC_CURSOR_LAST;
+    if (bucket > ASYNC_CURSOR_LAST) {
+        bucket = ASYNC_CURSOR_LAST;
     }
 
     bytes[0] = ASYNC_CURSOR_VERSION;
 
-    for (i = ASYNC_CURSOR_CREATED; i > 0; i--) {
-        bytes[i] = (uint8_t) created;
-        created >>= 8;
+    for (i = ASYNC_CURSOR_BUCKET; i > 0; i--) {
+        bytes[i] = (uint8_t) bucket;
+        bucket >>= 8;
     }
 
-    memcpy(bytes + 1 + ASYNC_CURSOR_CREATED, cursor->id.bytes,
+    memcpy(bytes + 1 + ASYNC_CURSOR_BUCKET, cursor->id.bytes,
            sizeof(cursor->id.bytes));
 
     for (i = 0; i < ASYNC_CURSOR_BYTES; i += 3) {
@@ -91,18 +87,18 @@ async_cursor_parse(async_cursor_t *cursor, const char *text, size_t len)
     }
 
     if (bytes[0] != ASYNC_CURSOR_VERSION
-        || !async_id_valid(bytes + 1 + ASYNC_CURSOR_CREATED))
+        || !async_id_valid(bytes + 1 + ASYNC_CURSOR_BUCKET))
     {
         return false;
     }
 
-    cursor->created = 0;
+    cursor->bucket = 0;
 
-    for (i = 1; i <= ASYNC_CURSOR_CREATED; i++) {
-        cursor->created = cursor->created << 8 | bytes[i];
+    for (i = 1; i <= ASYNC_CURSOR_BUCKET; i++) {
+        cursor->bucket = cursor->bucket << 8 | bytes[i];
     }
 
-    memcpy(cursor->id.bytes, bytes + 1 + ASYNC_CURSOR_CREATED,
+    memcpy(cursor->id.bytes, bytes + 1 + ASYNC_CURSOR_BUCKET,
            sizeof(cursor->id.bytes));
 
     return true;

@@ -1,14 +1,14 @@
 /*
- * Where the next page of a list of jobs begins: behind the job that was
- * created then and has this id.  To clients it is opaque text; it says nothing
- * that they have not just been shown, and whose jobs are listed is decided
- * anew with each request, so it need not be signed.
+ * Where the next page of a list of jobs begins: behind the job of this bucket
+ * of the store's and this id.  To clients it is opaque text; it says no
+ * more than about how many jobs there have been, and whose jobs are listed is
+ * decided anew with each request, so it need not be signed.
  *
  * base64url (RFC 4648, section 5), without padding, of 24 bytes:
  *
  *   offset size
  *        0    1  version  1
- *        1    7  created  unix ms, big-endian
+ *        1    7  bucket   big-endian
  *        8   16  id
  */
 
@@ -25,7 +25,7 @@
 #define ASYNC_CURSOR_TEXT  32       /* characters, without a final NUL */
 
 typedef struct {
-    int64_t     created;            /* unix ms, 0..2^56-1 */
+    uint64_t    bucket;             /* 0..2^56-1 */
     async_id_t  id;
 } async_cursor_t;
 

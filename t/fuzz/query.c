@@ -54,7 +54,7 @@ assert_taken(const async_query_t *query)
     fuzz_assert_same(again.queue, again.queue_len, query->queue,
                      query->queue_len);
     fuzz_assert(again.has_cursor == query->has_cursor);
-    fuzz_assert(again.cursor.created == query->cursor.created);
+    fuzz_assert(again.cursor.bucket == query->cursor.bucket);
     fuzz_assert(memcmp(&again.cursor.id, &query->cursor.id,
                        sizeof(async_id_t)) == 0);
 }

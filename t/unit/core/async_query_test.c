@@ -129,7 +129,7 @@ all_that_can_be_asked(void **state)
     assert_memory_equal(query.queue, "reports", 7);
     assert_int_equal(query.limit, 20);
     assert_true(query.has_cursor);
-    assert_int_equal(query.cursor.created, 1795341600000);
+    assert_int_equal(query.cursor.bucket, 1795341600000);
     assert_int_equal(query.cursor.id.bytes[15], 0x8f);
 }
 
