@@ -42,7 +42,7 @@ cmp_ok(($to - $from) < 0 ? $to - $from + 86400 : $to - $from, '>=', 2, 'not befo
 my $later = time + 3600;
 my @t = gmtime $later;
 my $rfc3339 = sprintf '%04d-%02d-%02dT%02d:%02d:%02dZ', $t[5] + 1900, $t[4] + 1, @t[3, 2, 1, 0];
-is(submit('/a', headers => ['X-Delay' => $_])->json->{status}, 'scheduled', $_) for '10', '90m', '2h', $later, $rfc3339, '365d';
+is(submit('/a', headers => ['X-Delay' => $_])->json->{status}, 'scheduled', "'$_' is one") for '10', '90m', '2h', $later, $rfc3339, '365d';
 is(submit('/a', headers => ['X-Delay' => $_])->json->{status}, 'queued', "'$_' is none") for '', '0', time - 10, '2020-01-01T00:00:00Z';
 is(submit('/a')->json->{status}, 'queued', 'no header is none');
 
@@ -97,3 +97,14 @@ is(submit('/b')->json->{status}, 'queued', 'off');
     location /a     { async on; async_delay ""; return 200; }
     location /jobs/ { async_status; }
 --- refused: "async_delay" has an empty value: write "async_delay 10s", or "async_delay off"
+
+
+
+=== TEST 8: $async_job_status tells of it
+--- no_worker
+--- config
+    location /a     { async on; async_delay $http_x_delay; add_header X-Status $async_job_status always; proxy_pass http://127.0.0.1:1; }
+    location /jobs/ { async_status; }
+--- check
+is(submit('/a', headers => ['X-Delay' => '1h'])->header('X-Status'), 'scheduled', 'scheduled');
+is(submit('/a')->header('X-Status'), 'queued', 'queued');

@@ -103,7 +103,13 @@ ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
                    "present.", &op->event.id, 0);
     }
 
-    ngx_http_async_get_mark(r)->replayed = op->event.idempotency.used;
+    /* one that was coalesced was not sent before */
+
+    ngx_http_async_get_mark(r)->replayed =
+        op->event.idempotency.used && job.idempotency.used
+        && ngx_memcmp(op->event.idempotency.hash, job.idempotency.hash,
+                      ASYNC_SUBMIT_HASH)
+           == 0;
 
     return ngx_http_async_tell(r, &job);
 }
@@ -133,6 +139,7 @@ ngx_http_async_tell(ngx_http_request_t *r, const async_job_t *job)
     mark->stored = 1;
     mark->id.data = p;
     mark->id.len = ASYNC_ID_TEXT;
+    mark->state = job->state;
 
     if (ngx_http_async_hold(r, &job->id) == NGX_AGAIN) {
         return NGX_AGAIN;

@@ -173,6 +173,7 @@ typedef struct {
     /* job of a submit or a replay, for variables and logs */
     ngx_str_t                    id;          /* empty: none */
     ngx_str_t                    queue;
+    ngx_uint_t                   state;       /* async_state_t */
     ngx_uint_t                   attempt;
     ngx_uint_t                   stored;      /* unsigned stored:1 */
 
@@ -378,6 +379,9 @@ ngx_int_t ngx_http_async_owner(ngx_http_request_t *r,
 async_rc_t ngx_http_async_view_job(ngx_http_request_t *r, async_view_t *view,
     const async_id_t *id, async_job_t *job, uint8_t *buf);
 
+/* ngx_http_async_own.c: the list of one's own jobs */
+ngx_int_t ngx_http_async_own(ngx_http_request_t *r);
+
 /* ngx_http_async_hash.c */
 /* what a hash is of: the first byte in it */
 typedef enum {
@@ -526,6 +530,9 @@ ngx_int_t ngx_http_async_reply_problem(ngx_http_request_t *r,
 /* data lives as long as r->pool */
 ngx_int_t ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len);
+/* the same of several pieces, the last of which gets its flags here */
+ngx_int_t ngx_http_async_reply_chain(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *type, ngx_chain_t *out, size_t len);
 /* a status that says it all */
 ngx_int_t ngx_http_async_reply_empty(ngx_http_request_t *r,
     ngx_uint_t status);

@@ -223,6 +223,7 @@ ngx_http_async_accept(ngx_http_request_t *r, ngx_http_async_ticket_t *ticket)
     }
 
     mark->phase = NGX_HTTP_ASYNC_REPLAY;
+    mark->state = ASYNC_STATE_PROCESSING;
     mark->id = ticket->id_text;
     mark->attempt = ngx_atoi(ticket->attempt.data, ticket->attempt.len);
     mark->capture = ngx_http_async_read_capture(r, &ticket->id);

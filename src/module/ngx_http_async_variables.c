@@ -85,12 +85,8 @@ ngx_http_async_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
             break;
 
         case NGX_HTTP_ASYNC_VAR_STATUS:
-            if (mark->phase == NGX_HTTP_ASYNC_REPLAY) {
-                ngx_str_set(&value, "processing");
-
-            } else {
-                ngx_str_set(&value, "queued");
-            }
+            value.data = (u_char *) async_state_name(mark->state);
+            value.len = ngx_strlen(value.data);
 
             break;
 
