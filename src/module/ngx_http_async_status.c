@@ -13,6 +13,7 @@ typedef enum {
     NGX_HTTP_ASYNC_DOCUMENT = 0,
     NGX_HTTP_ASYNC_RESULT,
     NGX_HTTP_ASYNC_HISTORY,
+    NGX_HTTP_ASYNC_OWN,
     NGX_HTTP_ASYNC_NOTHING
 } ngx_http_async_resource_e;
 
@@ -51,7 +52,8 @@ ngx_http_async_status_handler(ngx_http_request_t *r)
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
         && (r->method != NGX_HTTP_DELETE
             || resource == NGX_HTTP_ASYNC_RESULT
-            || resource == NGX_HTTP_ASYNC_HISTORY))
+            || resource == NGX_HTTP_ASYNC_HISTORY
+            || resource == NGX_HTTP_ASYNC_OWN))
     {
         return ngx_http_async_other_method(r, resource);
     }
@@ -145,6 +147,10 @@ ngx_http_async_status(ngx_http_request_t *r)
 
     resource = ngx_http_async_resource(r, &id);
 
+    if (resource == NGX_HTTP_ASYNC_OWN) {
+        return ngx_http_async_own(r);
+    }
+
     job = ngx_http_async_find_job(r, resource != NGX_HTTP_ASYNC_NOTHING
                                      ? &id : NULL, &rc);
     if (job == NULL) {
@@ -231,11 +237,17 @@ ngx_http_async_find_job(ngx_http_request_t *r, const async_id_t *id,
 static ngx_http_async_resource_e
 ngx_http_async_resource(ngx_http_request_t *r, async_id_t *id)
 {
-    u_char                    *p;
-    size_t                     len;
-    ngx_http_core_loc_conf_t  *clcf;
+    u_char                     *p;
+    size_t                      len;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_async_loc_conf_t  *alcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    if (r->uri.len == clcf->name.len && alcf->owner) {
+        return NGX_HTTP_ASYNC_OWN;
+    }
 
     if (r->uri.len < clcf->name.len + ASYNC_ID_TEXT) {
         return NGX_HTTP_ASYNC_NOTHING;
