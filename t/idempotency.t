@@ -128,3 +128,50 @@ like((seen())[0], qr/^Idempotency-Key: "[0-9a-f-]{36}"\r$/m, 'without one it is 
     location /a     { async on; async_idempotency off; async_idempotency $arg_k; return 200; }
     location /jobs/ { async_status; }
 --- refused: "async_idempotency" directive is duplicate
+
+
+
+=== TEST 11: a request that is sent again is answered with the job that it made
+--- config
+    location /a     { async on; add_header X-Job "$async_job_id $async_job_status" always; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my @key = (headers => ['Idempotency-Key' => 'k'], body => 'x');
+my $id  = submit('/a', @key)->json->{id};
+wait_job("/jobs/$id");
+my $again = submit('/a', @key);
+is($again->json->{id}, $id, 'the same job');
+is($again->json->{status}, 'completed', 'as it is now');
+is($again->header('Idempotent-Replayed'), 'true', 'Idempotent-Replayed');
+is($again->header('X-Job'), "$id completed", 'variables know it');
+is($again->header('Cache-Control'), 'no-store', 'Cache-Control');
+like($again->header('Location'), qr{/jobs/$id$}, 'Location');
+my $other = request('POST', '/a', @key, body => 'y');
+is($other->{status}, 422, 'another body is refused');
+is($other->json->{code}, 'idempotency-key-reused', 'code');
+is($other->header('Location'), undef, 'no Location');
+is(executions(), 1, 'it was run once');
+is(jobs(), 1, 'it is one job');
+
+
+
+=== TEST 12: many with one key at once are one job
+--- no_worker
+--- config
+    location /a     { async on; proxy_pass http://127.0.0.1:1; }
+    location /jobs/ { async_status; }
+--- check
+my $request = "POST /a HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+my @sockets = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $t->port) } 1 .. 30;
+syswrite $_, $request for @sockets;
+my (%id, $again);
+for my $socket (@sockets) {
+    local $/;
+    my $answer = <$socket>;
+    my ($found) = $answer =~ /"id":"([^"]+)"/;
+    $id{$found // 'none'} = 1;
+    $again++ if $answer =~ /^Idempotent-Replayed: true\r$/m;
+}
+is(scalar keys %id, 1, 'all are answered with one');
+is($again, 29, 'all but one were sent before');
+is(jobs(), 1, 'there is one');
