@@ -124,7 +124,7 @@ is(wait_job(submit('/a'))->{status}, 'completed', 'a job is run');
     async_queue slow concurrency=0;
 --- config
     location /jobs/ { async_status; }
---- refused: invalid parameter "concurrency=0": async_queue takes concurrency=8 and max_queued=100000, whole numbers above 0
+--- refused: invalid parameter "concurrency=0": async_queue takes concurrency=8, max_queued=100000 and per_owner=100, whole numbers above 0
 
 
 

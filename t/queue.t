@@ -62,7 +62,7 @@ is(wait_job($_)->{status}, 'completed', 'run') for @urls;
     async_queue slow rate=10;
 --- config
     location /jobs/ { async_status; }
---- refused: invalid parameter "rate=10": async_queue takes concurrency=8 and max_queued=100000, whole numbers above 0, rate=10r/s or rate=30r/m, and paused
+--- refused: invalid parameter "rate=10": async_queue takes concurrency=8, max_queued=100000 and per_owner=100, whole numbers above 0, rate=10r/s or rate=30r/m, and paused
 
 
 

@@ -48,9 +48,10 @@ ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_async_queue_param(queue, &value[i]) != NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\": async_queue takes "
-                               "concurrency=8 and max_queued=100000, whole "
-                               "numbers above 0, rate=10r/s or rate=30r/m, "
-                               "and paused", &value[i]);
+                               "concurrency=8, max_queued=100000 and "
+                               "per_owner=100, whole numbers above 0, "
+                               "rate=10r/s or rate=30r/m, and paused",
+                               &value[i]);
             return NGX_CONF_ERROR;
         }
     }
@@ -68,6 +69,10 @@ ngx_http_async_queue_param(async_queue_t *queue, ngx_str_t *value)
 
     if (ngx_strncmp(value->data, "max_queued=", 11) == 0) {
         return ngx_http_async_queue_number(value, 11, &queue->max_queued);
+    }
+
+    if (ngx_strncmp(value->data, "per_owner=", 10) == 0) {
+        return ngx_http_async_queue_number(value, 10, &queue->per_owner);
     }
 
     if (ngx_strncmp(value->data, "rate=", 5) == 0) {
