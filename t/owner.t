@@ -225,3 +225,63 @@ is(get($url)->{status}, 200, 'whoever knows the URL may use it');
 --- check
 my @ann = (headers => ['X-User' => 'ann']);
 is(get(submit('/a', @ann)->json->{statusUrl}, @ann)->{status}, 200, 'a job is accepted');
+
+
+
+=== TEST 17: an owner has so many unfinished jobs in a queue, and no more
+--- no_worker
+--- http_config
+    async_queue few per_owner=2;
+    async_queue other;
+--- config
+    async_owner $http_x_user;
+    location /a     { async on queue=few; proxy_pass http://127.0.0.1:1; }
+    location /b     { async on queue=other; proxy_pass http://127.0.0.1:1; }
+    location /jobs/ { async_status; }
+--- check
+my @ann = (headers => ['X-User' => 'ann'], body => 'x');
+my ($first) = map { submit('/a', @ann)->json->{statusUrl} } 1, 2;
+my $answer = request('POST', '/a', @ann);
+is($answer->{status}, 429, 'a third is refused');
+is($answer->json->{code}, 'owner-limit', 'code');
+ok($answer->header('Retry-After'), 'Retry-After');
+is($answer->header('Location'), undef, 'no Location');
+is(jobs(), 2, 'there is no job');
+submit('/b', @ann);
+submit('/a', headers => ['X-User' => 'bob']);
+is(request('DELETE', $first, @ann)->{status}, 200, 'one has ended');
+submit('/a', @ann);
+is(jobs(), 5, 'then another is taken; other queues and owners go by themselves');
+
+
+
+=== TEST 18: per_owner is a number
+--- http_config
+    async_queue few per_owner=0;
+--- config
+    location /jobs/ { async_status; }
+--- refused: invalid parameter "per_owner=0": async_queue takes
+
+
+
+=== TEST 19: cookies of a waited answer are for the one who made the job
+--- config
+    location /a     { async on; async_coalesce $arg_key; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $url    = '/a?sleep=1&header=Set-Cookie:session=1';
+my @wait   = (Prefer => 'wait=20');
+my @key    = ('Idempotency-Key' => 'k');
+my $id     = submit("$url&key=k")->json->{id};
+my $joined = request('POST', "$url&key=k", headers => [@wait], body => '');
+is($joined->{status}, 200, 'one that was coalesced gets the response');
+is($joined->header('Async-Job-Id'), $id, 'of that job');
+is($joined->header('Set-Cookie'), undef, 'and no cookie');
+
+my $own = request('POST', $url, headers => [@wait, @key], body => '');
+is($own->header('Set-Cookie'), 'session=1', 'who made the job gets it');
+
+my $again = request('POST', $url, headers => [@wait, @key], body => '');
+is($again->{status}, 200, 'one that knows the key gets the response');
+is($again->header('Idempotent-Replayed'), 'true', 'Idempotent-Replayed');
+is($again->header('Set-Cookie'), undef, 'and no cookie: it may be another');

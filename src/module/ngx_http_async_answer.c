@@ -70,9 +70,10 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
 static ngx_int_t
 ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
-    async_rc_t     rc;
-    async_job_t    job;
-    async_view_t  *view;
+    async_rc_t              rc;
+    async_job_t             job;
+    async_view_t           *view;
+    ngx_http_async_mark_t  *mark;
 
     static uint8_t  buf[ASYNC_JOB_MAX];
 
@@ -103,13 +104,15 @@ ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
                    "present.", &op->event.id, 0);
     }
 
+    mark = ngx_http_async_get_mark(r);
+    mark->joined = 1;
+
     /* one that was coalesced was not sent before */
 
-    ngx_http_async_get_mark(r)->replayed =
-        op->event.idempotency.used && job.idempotency.used
-        && ngx_memcmp(op->event.idempotency.hash, job.idempotency.hash,
-                      ASYNC_SUBMIT_HASH)
-           == 0;
+    mark->replayed = op->event.idempotency.used && job.idempotency.used
+                     && ngx_memcmp(op->event.idempotency.hash,
+                                   job.idempotency.hash, ASYNC_SUBMIT_HASH)
+                        == 0;
 
     return ngx_http_async_tell(r, &job);
 }

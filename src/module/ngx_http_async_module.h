@@ -188,6 +188,8 @@ typedef struct {
                                                  conditionals were compared */
 
     ngx_str_t                    url;         /* of the job that was stored */
+    ngx_uint_t                   joined;      /* unsigned joined:1: another
+                                                 request has made it */
     ngx_uint_t                   replayed;    /* unsigned replayed:1: its key
                                                  was known */
     ngx_uint_t                   waited;      /* unsigned waited:1: this is

@@ -368,11 +368,12 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_job_t *job,
 
     /*
      * without an owner whoever knows the URL may read: no session for them,
-     * but for him who submitted and still is on the line
+     * but for him who submitted and still is on the line; one who only
+     * joined him, by a key, may be somebody else
      */
 
     if (ngx_http_async_is("Set-Cookie") && job->owner.len == 0
-        && !ngx_http_async_waited(r))
+        && (!ngx_http_async_waited(r) || ngx_http_async_get_mark(r)->joined))
     {
         return NGX_OK;
     }
