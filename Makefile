@@ -51,7 +51,7 @@ endif
 made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
 
 
-.PHONY: all demo test lint unit fuzz fault install clean help FORCE
+.PHONY: all demo test lint unit fuzz fault bench install clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(module) $(program)
@@ -64,6 +64,7 @@ help:
 	@echo 'make unit         the unit tests, plain and with sanitizers'
 	@echo 'make fuzz         each parser, FUZZ_TIME=600 seconds long'
 	@echo 'make fault        what is broken on purpose; FAULT=long: longer'
+	@echo 'make bench        what waiting clients cost'
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
 	@echo 'make clean        remove build/'
@@ -317,6 +318,11 @@ fault:
 	@$(MAKE) --no-print-directory all $(fault_libs) $(fault_programs) \
 	    $(probe)
 	@t/run fault
+
+bench:
+	@t/lib/packages.sh build bench
+	@$(MAKE) --no-print-directory all
+	@bench/waiters
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \
                  | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'), \

@@ -2,7 +2,7 @@
 #
 # Installs the Debian packages that are missing, and only those.
 #
-#   t/lib/packages.sh [--check] GROUP...       groups: build demo test
+#   t/lib/packages.sh [--check] GROUP...       groups: build demo test bench
 #
 # With --check nothing is installed: a sentence says what to install.
 # Nothing is started by it: Debian's nginx package would start a server on
@@ -23,13 +23,16 @@ test='chromium clang cppcheck libclang-rt-dev libcmocka-dev nodejs npm openssl
       libtest-base-perl libtest-longstring-perl libtext-diff-perl
       liburi-perl libwww-perl'
 
+bench='perl wrk'
+
 check=no
 wanted=
 
 for group in "$@"; do
     case $group in
         --check)            check=yes ;;
-        build|demo|test)    wanted="$wanted ${!group}" ;;
+        build|demo|test|bench)
+                            wanted="$wanted ${!group}" ;;
         *)                  echo "$0: no group $group" >&2; exit 2 ;;
     esac
 done
