@@ -496,3 +496,26 @@ is($sync->header('Async-Job-Id'), undef, 'and makes no job');
     location /a     { async on; async_wait 1s; async_wait 2s; return 200; }
     location /jobs/ { async_status; }
 --- refused: "async_wait" directive is duplicate
+
+
+
+=== TEST 31: a key that was used before waits for the job that it named
+--- config
+    location /a     { async on; async_wait 29s; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my @key   = (headers => ['Idempotency-Key' => '"k"']);
+my @posts = map { AsyncClient->post($t, '/a?sleep=1&size=10&status=201', @key) } 1 .. 3;
+my @answers = map { $_->answer } @posts;
+is($_->{status}, 201, 'the result') for @answers;
+is(scalar(keys %{{ map { $_->header('Async-Job-Id') => 1 } @answers }}), 1, 'of one job');
+is(scalar(grep { ($_->header('Idempotent-Replayed') // '') eq 'true' } @answers), 2, 'two are told that it was known');
+my $again = request('POST', '/a?sleep=1&size=10&status=201', body => '', @key);
+is($again->{status}, 201, 'and when it has ended, at once');
+is($again->{body}, AsyncTest::pattern(10), 'with its body');
+is($again->header('Idempotent-Replayed'), 'true', 'said to be known');
+my $now = request('POST', '/a?sleep=1&size=10&status=201', body => '', headers => ['Idempotency-Key' => 'k', Prefer => 'wait=0']);
+is($now->{status}, 202, 'a client that does not wait gets the job');
+is($now->json->{status}, 'completed', 'as it is');
+is($now->header('Idempotent-Replayed'), 'true', 'said to be known as well');
+is(executions(), 1, 'the backend was asked once');
