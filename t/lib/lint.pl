@@ -203,6 +203,42 @@ sub text {
 }
 
 
+# what there is, the README tells of; and what it points to is there
+sub readme {
+    my @bad;
+    my $text   = join "\n", lines_of('README.md');
+    my @heads  = $text =~ /^#+ (.*)$/mg;
+    my %anchor = map { lc($_) =~ s/[^\w -]//gr =~ tr/ /-/r => 1 } @heads;
+    my $code   = join "\n", map { lines_of($_) } glob 'src/*/*.c';
+    my $codes  = join "\n", lines_of('src/core/async_problem.h');
+
+    for my $name ($code =~ /^    \{ ngx_string\("(async\w*)"\),$/mg) {
+        push @bad, "README.md: no section for $name"
+            if $text !~ /^### $name\n\n```\nSyntax: /m;
+    }
+
+    for my $name ($code =~ /^    \{ ngx_string\("(async\w*)"\), NULL,/mg) {
+        push @bad, "README.md: no word of \$$name"
+            if $text !~ /^\| `\$$name` \|/m;
+    }
+
+    while ($codes =~ /^ +X\((\w+), \d+, "([a-z-]+)"/mg) {
+        my ($symbol, $name) = ($1, $2);
+        push @bad, "README.md: no word of $name"
+            if $code =~ /ASYNC_PROBLEM_$symbol\b/
+               && $text !~ /^\|[^|]*`$name`/m;
+    }
+
+    for my $target ($text =~ /\]\(([^)\s]+)\)/g) {
+        next if $target =~ /^https?:/;
+        push @bad, "README.md: nothing at $target"
+            if $target =~ /^#(.*)/ ? !$anchor{$1} : !-e $target;
+    }
+
+    return @bad;
+}
+
+
 # --- what compilers and cppcheck say --------------------------------------
 
 sub fails {
@@ -280,7 +316,7 @@ sub cppcheck {
 
 
 my @bad = map { $_->() } \&borders, \&names, \&layout, \&functions, \&text,
-                         \&compilers, \&cppcheck;
+                         \&readme, \&compilers, \&cppcheck;
 
 print "$_\n" for @bad;
 print @bad ? "lint: " . @bad . " to put right\n" : "lint: all in order\n";
