@@ -142,7 +142,21 @@ is(jobs(), 1, 'one job');
 
 
 
-=== TEST 9: a configuration with it warns
+=== TEST 9: a key that another request had drops the request, and is no error
+--- config
+    location /a { async on; async_forget on; proxy_pass http://$TEST_NGINX_BACKEND; }
+--- check
+my @key = (headers => ['Idempotency-Key' => 'k']);
+is(request('POST', '/a', @key, body => 'one')->{status}, 202, 'the first');
+is(request('POST', '/a', @key, body => 'two')->{status}, 202, 'the other');
+is(request('POST', '/a', @key, body => 'one')->{status}, 202, 'the first again');
+ok(poll_until(20, sub { AsyncTest::slurp($AsyncCheck::error_log) =~ /\[info\] .*accepted request is dropped \(key-reused\)/ }), 'said, to who wants to know');
+ok(poll_until(20, sub { executions() == 1 }), 'one runs');
+unlike(AsyncTest::slurp($AsyncCheck::error_log), qr/ was lost| were lost/, 'none was lost');
+
+
+
+=== TEST 10: a configuration with it warns
 --- config
     location /a     { async on; async_forget on; return 200; }
     location /b     { async on; async_forget off; return 200; }
@@ -155,7 +169,7 @@ unlike($said, qr{location "/b"}, 'of that location alone');
 
 
 
-=== TEST 10: what a client relies on excludes it
+=== TEST 11: what a client relies on excludes it
 --- config
     async_idempotency $http_idempotency_key required;
     location /a     { async on; async_forget on; return 200; }
@@ -164,7 +178,7 @@ unlike($said, qr{location "/b"}, 'of that location alone');
 
 
 
-=== TEST 11: what a client waits for excludes it
+=== TEST 12: what a client waits for excludes it
 --- config
     async_wait 5s;
     location /a     { async on; async_forget on; return 200; }
@@ -173,7 +187,7 @@ unlike($said, qr{location "/b"}, 'of that location alone');
 
 
 
-=== TEST 12: it is on or off
+=== TEST 13: it is on or off
 --- config
     location /a     { async on; async_forget yes; return 200; }
     location /jobs/ { async_status; }

@@ -89,10 +89,25 @@ ngx_http_async_forgotten(ngx_http_request_t *r, ngx_http_async_op_t *op)
 static void
 ngx_http_async_forget_stored(ngx_http_async_op_t *op, async_rc_t rc)
 {
-    /* one that was sent before is no loss */
+    switch (rc) {
 
-    if (rc != ASYNC_OK && rc != ASYNC_EXISTS) {
+    case ASYNC_OK:
+    case ASYNC_EXISTS:
+        break;
+
+    case ASYNC_KEY_REUSED:
+    case ASYNC_OWNER_FULL:
+
+        /* that is the client's doing, and could fill the log */
+
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "async_forget: an accepted request is dropped (%s)",
+                      async_rc_name(rc));
+        break;
+
+    default:
         ngx_http_async_lost(rc);
+        break;
     }
 
     if (!op->in_flight) {
