@@ -52,7 +52,8 @@ typedef struct {
  *                     now it is SCHEDULED until then.  With ASYNC_EXISTS id
  *                     is that of the job that was accepted before
  *   STARTED           never given: made by a claim
- *   RELEASED          id, epoch, attempt, due (parked until then; 0 = ready)
+ *   RELEASED          id, epoch, attempt, sent, due (parked until then; 0 =
+ *                     ready)
  *   INTERRUPTED       id, epoch, attempt: back to the queue, death + 1, and
  *                     an attempt more allowed
  *   ATTEMPT_FAILED    id, epoch, attempt, due, error, detail, status,

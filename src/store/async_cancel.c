@@ -56,6 +56,7 @@ async_cancel_instead(const async_event_t *event, const async_job_t *job,
     switch (event->type) {
 
     case ASYNC_EVENT_RELEASED:
+        instead->sent = event->sent;
         return instead;
 
     case ASYNC_EVENT_INTERRUPTED:

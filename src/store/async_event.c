@@ -322,6 +322,7 @@ async_event_change(async_work_t *work, const async_event_t *event,
 
     case ASYNC_EVENT_RELEASED:
         job->attempt -= job->attempt > 0 ? 1 : 0;
+        job->flags |= event->sent ? ASYNC_JOB_SENT : 0;
         job->started = 0;
 
         if (event->due > work->now) {

@@ -308,4 +308,10 @@ async_judge_released(async_verdict_t *v, async_nginx_t nginx)
 {
     v->event = ASYNC_EVENT_RELEASED;
     v->nginx = nginx;
+
+    /* a listener that refuses has not looked at the request */
+
+    if (nginx == ASYNC_NGINX_REFUSED) {
+        v->sent = false;
+    }
 }

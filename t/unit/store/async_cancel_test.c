@@ -415,7 +415,8 @@ a_marked_job_is_not_tried_again(void **state)
         async_job_error_t   error;
         bool                unknown;
     } cases[] = {
-        { ASYNC_EVENT_RELEASED, true, ASYNC_JOB_ERROR_NONE, false },
+        { ASYNC_EVENT_RELEASED, false, ASYNC_JOB_ERROR_NONE, false },
+        { ASYNC_EVENT_RELEASED, true, ASYNC_JOB_ERROR_NONE, true },
         { ASYNC_EVENT_INTERRUPTED, true, ASYNC_JOB_ERROR_NONE, true },
         { ASYNC_EVENT_ATTEMPT_FAILED, false,
           ASYNC_JOB_ERROR_BACKEND_UNREACHABLE, false },

@@ -357,6 +357,54 @@ any_other_end_keeps_the_key(void **state)
 }
 
 
+/* nginx went away in the middle: the backend may have begun all the same */
+
+static void
+what_was_sent_when_it_was_given_back_keeps_its_key(void **state)
+{
+    fixture_t       *f = *state;
+    async_id_t       id;
+    async_event_t    event;
+    async_policy_t   policy;
+
+    fixture_take_over(f);
+    async_policy_defaults(&policy);
+
+    assert_submit(f, 1, 1, 1, ASYNC_OK, 1);
+    assert_int_equal(fixture_claim(f, 1), 1);
+    event = fixture_about(ASYNC_EVENT_RELEASED, &f->claims[0].job);
+    event.sent = true;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    cancel(f, 1);
+
+    /* canceled before it was given back */
+
+    assert_submit(f, 2, 2, 1, ASYNC_OK, 2);
+    assert_int_equal(fixture_claim(f, 1), 1);
+    cancel(f, 2);
+    event = fixture_about(ASYNC_EVENT_RELEASED, &f->claims[0].job);
+    event.sent = true;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    /* never started again */
+
+    assert_submit(f, 3, 3, 1, ASYNC_OK, 3);
+    assert_int_equal(fixture_claim(f, 1), 1);
+    event = fixture_about(ASYNC_EVENT_RELEASED, &f->claims[0].job);
+    event.sent = true;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    f->now += (int64_t) policy.start_timeout + 1;
+    id = fixture_id(3);
+    async_event_late(&event, &id, f->epoch);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    assert_submit(f, 11, 1, 1, ASYNC_EXISTS, 1);
+    assert_submit(f, 12, 2, 1, ASYNC_EXISTS, 2);
+    assert_submit(f, 13, 3, 1, ASYNC_EXISTS, 3);
+}
+
+
 /* --- how long --- */
 
 static void
@@ -576,6 +624,7 @@ main(void)
         sound(of_both_keys_that_of_the_client_rules),
         sound(a_job_that_never_reached_the_backend_gives_its_key_up),
         sound(any_other_end_keeps_the_key),
+        sound(what_was_sent_when_it_was_given_back_keeps_its_key),
         sound(a_key_lives_for_the_longer_of_its_ttl_and_its_job),
         sound(a_full_bucket_is_followed_by_the_next),
         sound(a_key_is_found_in_any_bucket),

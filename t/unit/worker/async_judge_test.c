@@ -424,6 +424,41 @@ what_may_have_been_sent_is_said(void **state)
 }
 
 
+/* the backend may have begun with what nginx gives back as it shuts down */
+
+static void
+what_is_given_back_may_have_been_sent(void **state)
+{
+    size_t           i;
+    async_outcome_t  o;
+    async_verdict_t  v;
+
+    static const struct {
+        unsigned     status;
+        const char  *facts;
+        bool         sent;
+    } cases[] = {
+        { 503, "0,0,100,0 shutdown", true },
+        { 503, "0,0,0,- shutdown", false },
+        { 403, NULL, false }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+
+        row_t  row = { .end = ASYNC_END_COMPLETE, .sent = true,
+                       .status = cases[i].status, .facts = cases[i].facts };
+
+        outcome_of(&o, &row, true);
+        async_judge(&v, &o);
+
+        assert_int_equal(v.event, RELEASED);
+        assert_int_equal(v.sent, cases[i].sent);
+    }
+}
+
+
 /* with attempts left: what is tried again, and what is not */
 
 static const struct {
@@ -589,6 +624,7 @@ main(void)
         cmocka_unit_test(the_third_cut_is_the_last),
         cmocka_unit_test(with_attempts_left_it_is_tried_again_if_it_may_be),
         cmocka_unit_test(what_may_have_been_sent_is_said),
+        cmocka_unit_test(what_is_given_back_may_have_been_sent),
         cmocka_unit_test(details_name_the_status),
         cmocka_unit_test(the_list_of_failures_is_the_users)
     };
