@@ -21,6 +21,7 @@
 
 typedef struct {
     bool         there;
+    bool         forgotten;
     async_job_t  job;                   /* what the record must say */
     uint64_t     number;                /* of its row in ready */
     int          key;                   /* NOBODY, or of KEYS */
@@ -224,6 +225,9 @@ model_unknown(const async_event_t *event)
     case ASYNC_EVENT_INTERRUPTED:
         return true;
 
+    case ASYNC_EVENT_RELEASED:
+        return event->sent;
+
     case ASYNC_EVENT_ATTEMPT_FAILED:
         return event->sent && event->error != ASYNC_JOB_ERROR_BACKEND_STATUS;
 
@@ -242,6 +246,12 @@ model_settled(model_t *m, const async_event_t *event)
 
     mj = &m->jobs[async_get_be32(event->id.bytes + 12)];
     job = &mj->job;
+
+    if (event->type == ASYNC_EVENT_FORGOTTEN) {
+        memset(mj, 0, sizeof(model_job_t));
+        mj->forgotten = true;
+        return;
+    }
 
     type = model_type(event, job);
 
@@ -325,6 +335,10 @@ model_fence(model_t *m, const async_event_t *event)
     if (event->type == ASYNC_EVENT_CANCEL_REQUESTED) {
         return job->state != ASYNC_STATE_COMPLETED
                && job->state != ASYNC_STATE_FAILED;
+    }
+
+    if (event->type == ASYNC_EVENT_FORGOTTEN) {
+        return async_state_final(job->state);
     }
 
     return job->state == ASYNC_STATE_PROCESSING
