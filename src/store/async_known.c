@@ -230,15 +230,16 @@ async_known_end(async_job_t *job)
 {
     job->coalesce.used = false;
 
-    if (!job->idempotency.used) {
-        return;
-    }
-
     if (async_known_unreached(job)) {
         job->idempotency.used = false;
+    }
 
-    } else if (job->due < job->idempotency.expires) {
+    if (job->idempotency.used && job->due < job->idempotency.expires) {
         job->due = job->idempotency.expires;
+    }
+
+    if (!job->idempotency.used && job->owner.len == 0) {
+        job->bucket = 0;
     }
 }
 
