@@ -137,6 +137,32 @@ id_of(unsigned n, int64_t at)
 }
 
 
+/* one in two has an owner, one in three a key, one in five coalesces */
+
+static inline void
+known_by(unsigned n, async_job_t *job, async_event_t *event)
+{
+    static const char  owner[] = "one of several..";
+
+    if (n % 2 == 0) {
+        job->owner = fixture_str(owner);
+    }
+
+    if (n % 3 == 0) {
+        event->idempotency.used = true;
+        event->idempotency.ttl = DAY;
+        memset(event->idempotency.hash, (int) n, ASYNC_SUBMIT_HASH);
+        memset(event->idempotency.print, (int) n + 1, ASYNC_SUBMIT_PRINT);
+    }
+
+    if (n % 5 == 0) {
+        event->coalesce.used = true;
+        memset(event->coalesce.hash, (int) n, ASYNC_SUBMIT_HASH);
+        event->coalesce.hash[0] ^= 0xff;
+    }
+}
+
+
 static inline void
 submit(fixture_t *f, unsigned n)
 {
@@ -160,6 +186,8 @@ submit(fixture_t *f, unsigned n)
     event = fixture_submitted(&job);
     event.payload.body.data = bytes;
     event.payload.body.len = job.request.where == ASYNC_BODY_CHUNKS ? len : 0;
+
+    known_by(n, &job, &event);
 
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
     free(bytes);

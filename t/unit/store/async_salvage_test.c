@@ -36,6 +36,41 @@ a_healthy_store_comes_back_as_it_was(void **state)
 }
 
 
+/* who asks again after that gets the job that he had */
+
+static void
+what_a_job_is_known_by_comes_back(void **state)
+{
+    unsigned       n;
+    salvaged_t     x;
+    async_rc_t     rc;
+    async_job_t    job;
+    async_event_t  event;
+
+    (void) state;
+
+    salvage(&x, image, size);
+    assert_int_equal(x.rc, ASYNC_OK);
+
+    for (n = 0; n < JOBS; n += 3) {
+        job = fixture_job(1000 + n);
+        event = fixture_submitted(&job);
+        event.idempotency.used = true;
+        event.idempotency.ttl = DAY;
+        memset(event.idempotency.hash, (int) n, ASYNC_SUBMIT_HASH);
+        memset(event.idempotency.print, (int) n + 1, ASYNC_SUBMIT_PRINT);
+
+        rc = fixture_event(&x.f, &event);
+        assert_int_equal(rc, ASYNC_EXISTS);
+        assert_non_null(now_of(&event.id));
+    }
+
+    assert_int_equal(fixture_entries(&x.f, ASYNC_DB_OWNERS), JOBS / 2);
+
+    salvaged_done(&x);
+}
+
+
 static void
 a_lost_meta_page_is_no_loss(void **state)
 {
@@ -314,6 +349,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(a_healthy_store_comes_back_as_it_was),
+        cmocka_unit_test(what_a_job_is_known_by_comes_back),
         cmocka_unit_test(a_lost_meta_page_is_no_loss),
         cmocka_unit_test(a_meta_page_that_lies_about_its_age_is_found_out),
         cmocka_unit_test(without_both_meta_pages_no_job_is_lost),

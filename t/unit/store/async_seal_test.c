@@ -566,6 +566,34 @@ the_paths_of_key_files_go_through_the_store(void **state)
 }
 
 
+/* what a batch is told of the jobs that there were comes through the copy */
+
+static void
+who_asks_again_gets_the_id_of_his_job(void **state)
+{
+    fixture_t      *f = *state;
+    async_id_t      id;
+    async_job_t     jobs[2];
+    async_event_t   events[2];
+
+    keys(f, true, 1);
+
+    for (unsigned i = 0; i < 2; i++) {
+        jobs[i] = fixture_job(1 + i);
+        events[i] = fixture_submitted(&jobs[i]);
+        events[i].idempotency.used = true;
+        memset(events[i].idempotency.hash, 'k', ASYNC_SUBMIT_HASH);
+    }
+
+    assert_int_equal(fixture_apply(f, events, 2), ASYNC_OK);
+    assert_int_equal(events[0].rc, ASYNC_OK);
+    assert_int_equal(events[1].rc, ASYNC_EXISTS);
+
+    id = fixture_id(1);
+    assert_memory_equal(&events[1].id, &id, sizeof(id));
+}
+
+
 int
 main(void)
 {
@@ -584,6 +612,7 @@ main(void)
         sound(keys_rotate_and_go),
         sound(the_same_keys_again_take_no_memory),
         sound(jobs_without_their_key_wait),
+        sound(who_asks_again_gets_the_id_of_his_job),
         sound(the_paths_of_key_files_go_through_the_store)
     };
 

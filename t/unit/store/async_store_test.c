@@ -296,6 +296,52 @@ relaxed_still_keeps_what_was_stored(void **state)
 }
 
 
+/* a store of before there were keys and owners */
+
+static void
+a_store_of_an_older_version_gets_what_it_lacks(void **state)
+{
+    MDB_txn                *txn;
+    async_db_t              db;
+    fixture_t              *f = *state;
+    async_job_t             job;
+    async_store_options_t   options;
+
+    fixture_submit_all(f, 1, 1);
+    assert_int_equal(mdb_txn_begin(f->store->env, NULL, 0, &txn), 0);
+
+    for (db = ASYNC_DB_NEWER; db < ASYNC_DB_MAX; db++) {
+        assert_int_equal(mdb_drop(txn, f->store->dbi[db], 1), 0);
+    }
+
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    fixture_close(f);
+
+    /* an event loop neither writes nor fails for good: somebody else will */
+
+    memset(&options, 0, sizeof(options));
+    options.path = f->path;
+    options.hasty = true;
+    assert_int_equal(async_store_open(&f->store, &options, &f->err),
+                     ASYNC_NOT_FOUND);
+    assert_non_null(strstr(f->err.text, "older version"));
+
+    assert_int_equal(fixture_open_as(f, 0, false), ASYNC_OK);
+    job = fixture_job(2);
+    job.owner = fixture_str("somebody........");
+    assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_OWNERS), 1);
+    fixture_assert_counts(f, "default", 2, 0);
+    fixture_assert_sound(f);
+    fixture_close(f);
+
+    options.hasty = true;
+    assert_int_equal(async_store_open(&f->store, &options, &f->err),
+                     ASYNC_OK);
+    assert_int_equal(async_view_open(&f->view, f->store), ASYNC_OK);
+}
+
+
 static void
 the_size_is_what_was_last_asked_for(void **state)
 {
@@ -634,6 +680,7 @@ main(void)
         sound(what_was_stored_is_there_after_a_reopen),
         sound(two_stores_have_two_tokens),
         sound(relaxed_still_keeps_what_was_stored),
+        sound(a_store_of_an_older_version_gets_what_it_lacks),
         sound(the_size_is_what_was_last_asked_for),
         unit(a_store_of_another_kind_is_refused),
         unit(a_store_of_another_lmdb_is_refused),
