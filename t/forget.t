@@ -192,3 +192,22 @@ unlike($said, qr{location "/b"}, 'of that location alone');
     location /a     { async on; async_forget yes; return 200; }
     location /jobs/ { async_status; }
 --- refused: invalid value "yes" in "async_forget" directive, it must be "on" or "off"
+
+
+
+=== TEST 13: it is in no list of its owner's either
+--- no_worker
+--- config
+    async_owner $http_x_user;
+    location /a     { async on; async_forget on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /b     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my @ann = (headers => ['X-User' => 'ann']);
+is(request('POST', '/a', @ann)->{status}, 202, 'accepted');
+ok(poll_until(20, sub { jobs() == 1 }), 'and stored');
+my $id = submit('/b', @ann)->json->{id};
+for my $query ('', '?status=queued', '?queue=default', '?limit=200') {
+    is_deeply([map { $_->{id} } @{ get("/jobs/$query", @ann)->json->{jobs} }], [$id], "/jobs/$query: only the other");
+}
+is_deeply(get('/jobs/?limit=1', @ann)->json->{jobs}[1], undef, 'nor does a small page show it');

@@ -151,6 +151,12 @@ ngx_http_async_found_own(void *data, const async_job_t *job)
         return false;
     }
 
+    /* nobody is told of it, and so is not he whose it is */
+
+    if (job->flags & ASYNC_JOB_FORGET) {
+        return true;
+    }
+
     page->ids[page->n++] = job->id;
 
     return true;
