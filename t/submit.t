@@ -605,3 +605,15 @@ is($answer->header('X-Injected'), undef, 'and not sent');
 is(request('POST', '/b?p=x', body => 'x')->{status}, 503, 'so is what does not end in a slash');
 is(request('POST', '/b?p=x/', body => 'x')->{status}, 202, 'what does is taken');
 is(jobs(), 1, 'one job');
+
+
+
+=== TEST 38: a Host that makes async_status_uri too long is told to that client alone
+--- config
+    location /a     { async on; async_status_uri http://$host/jobs/; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+is(request('POST', '/a', host => 'a' x 600, body => 'x')->{status}, 503, 'refused');
+is(jobs(), 0, 'no job');
+unlike(AsyncTest::slurp($AsyncCheck::error_log), qr/\[(?:warn|error)\] .*async_status_uri/, 'the log of all has no word of it');
+is(request('POST', '/a', host => 'a' x 400, body => 'x')->{status}, 202, 'a shorter one is taken');

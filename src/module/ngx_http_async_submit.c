@@ -448,6 +448,7 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
     size_t                      i;
     ngx_str_t                   prefix;
+    ngx_uint_t                  level;
     ngx_http_async_loc_conf_t  *alcf;
     ngx_http_async_srv_conf_t  *ascf;
 
@@ -467,14 +468,16 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
         return NGX_ERROR;
     }
 
+    /* variables may hold what a client sent, decoded; how much is his doing */
+
     if (prefix.len == 0 || prefix.len > NGX_HTTP_ASYNC_URL_MAX) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+        level = prefix.len ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+        ngx_log_error(level, r->connection->log, 0,
                       "\"async_status_uri\" gave %uz bytes, 1 to %d are "
                       "possible", prefix.len, NGX_HTTP_ASYNC_URL_MAX);
         return NGX_ERROR;
     }
-
-    /* variables may hold what a client sent, decoded */
 
     for (i = 0; i < prefix.len; i++) {
         if (prefix.data[i] <= ' ' || prefix.data[i] == 0x7f) {
