@@ -215,6 +215,12 @@ is($job->{status}, 'completed', 'completed');
 is($result->{status}, 200, 'the status');
 is($result->header('X-Kept'), 'yes', 'a header');
 is($result->{body}, '', 'no body');
+is($result->header('Content-Length'), 0, 'which a client that sent GET can tell');
+is($result->header('Accept-Ranges'), undef, 'nor ranges of it');
+is($result->header('Transfer-Encoding'), undef, 'Transfer-Encoding');
+my $head = request('HEAD', $job->{resultUrl});
+is($head->{status}, 200, 'HEAD: the status');
+is($head->header('Content-Length'), undef, 'HEAD: no length, since it is not known');
 
 
 
@@ -507,6 +513,7 @@ is($json->{resultStatus}, 404, 'resultStatus');
 my $result = get($json->{resultUrl});
 is($result->{status}, 404, 'the status');
 is($result->header('X-Why'), 'gone', 'a field');
+is($result->header('Content-Length'), 0, 'Content-Length');
 
 
 

@@ -282,12 +282,19 @@ ngx_http_async_set_headers(ngx_http_request_t *r, async_job_t *job,
 static ngx_int_t
 ngx_http_async_set_itself(ngx_http_request_t *r, async_job_t *job)
 {
-    if (job->response.where == ASYNC_BODY_NONE) {
+    /* what HEAD was answered with has no body, but a GET of it ends, too */
+
+    if (job->response.where == ASYNC_BODY_NONE
+        && (r->method == NGX_HTTP_HEAD
+            || job->result_status == NGX_HTTP_NO_CONTENT
+            || job->result_status == NGX_HTTP_NOT_MODIFIED))
+    {
         r->headers_out.content_length_n = -1;
         r->header_only = 1;
     }
 
     r->allow_ranges = (job->result_status == NGX_HTTP_OK
+                       && job->response.where != ASYNC_BODY_NONE
                        && !ngx_http_async_waited(r));
 
     return ngx_http_async_set_own(r, job) == NGX_OK

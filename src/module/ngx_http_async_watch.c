@@ -89,8 +89,6 @@ ngx_http_async_waiting(void)
 
 /* --- coming and going --- */
 
-/* --- coming and going --- */
-
 ngx_http_async_waiter_t *
 ngx_http_async_watch(ngx_http_request_t *r, const async_id_t *id,
     ngx_msec_t time, ngx_msec_t every, ngx_http_async_waiter_pt handler)
