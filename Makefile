@@ -303,7 +303,7 @@ test:
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan) \
-	    $(fault_libs) $(fault_programs) $(probe) $(node)
+	    $(fuzz_targets) $(fault_libs) $(fault_programs) $(probe) $(node)
 	@t/run
 
 FUZZ_TIME ?= 600
