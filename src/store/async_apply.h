@@ -70,7 +70,8 @@ typedef struct {
  *                     it completed or failed.  Its record says which
  *   CANCELED          id, epoch, attempt, sent, duration: its worker stopped
  *                     it.  RELEASED, INTERRUPTED and ATTEMPT_FAILED of a job
- *                     that is marked come to the same
+ *                     that is marked come to the same, and FAILED with
+ *                     OUTCOME_UNKNOWN
  *   FORGOTTEN         id, no fence: all of a job that has ended is removed, as
  *                     its retention would in the end.  ASYNC_REFUSED if it
  *                     has not ended

@@ -63,6 +63,20 @@ async_cancel_instead(const async_event_t *event, const async_job_t *job,
         instead->sent = true;
         return instead;
 
+    case ASYNC_EVENT_FAILED:
+
+        /* cut and not to be repeated: as if its worker had died */
+
+        if (event->error == ASYNC_JOB_ERROR_OUTCOME_UNKNOWN
+            && event->response.where == ASYNC_BODY_NONE
+            && event->payload.head.len == 0)
+        {
+            instead->sent = true;
+            return instead;
+        }
+
+        return event;
+
     case ASYNC_EVENT_ATTEMPT_FAILED:
         instead->sent = event->sent
                         && event->error != ASYNC_JOB_ERROR_BACKEND_STATUS;

@@ -154,7 +154,7 @@ async_rc_t async_cancel_request(async_work_t *work,
     const async_event_t *event, async_job_t *job);
 /*
  * event, or what stands for it if the job is to be canceled, and event would
- * lead to another attempt.
+ * lead to another attempt, or says that nobody knows what came of this one.
  */
 const async_event_t *async_cancel_instead(const async_event_t *event,
     const async_job_t *job, async_event_t *instead);

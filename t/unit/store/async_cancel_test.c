@@ -422,7 +422,11 @@ a_marked_job_is_not_tried_again(void **state)
           ASYNC_JOB_ERROR_BACKEND_UNREACHABLE, false },
         { ASYNC_EVENT_ATTEMPT_FAILED, true, ASYNC_JOB_ERROR_TIMEOUT, true },
         { ASYNC_EVENT_ATTEMPT_FAILED, true, ASYNC_JOB_ERROR_BACKEND_STATUS,
-          false }
+          false },
+
+        /* a worker that stops, and must not repeat it */
+
+        { ASYNC_EVENT_FAILED, true, ASYNC_JOB_ERROR_OUTCOME_UNKNOWN, true }
     };
 
     fixture_take_over(f);

@@ -207,8 +207,12 @@ model_type(const async_event_t *event, const async_job_t *job)
                ? 0 : ASYNC_EVENT_CANCEL_REQUESTED;
 
     case ASYNC_EVENT_COMPLETED:
-    case ASYNC_EVENT_FAILED:
         return event->type;
+
+    case ASYNC_EVENT_FAILED:
+        return job->flags & ASYNC_JOB_CANCEL_WANTED
+               && event->error == ASYNC_JOB_ERROR_OUTCOME_UNKNOWN
+               ? ASYNC_EVENT_CANCELED : ASYNC_EVENT_FAILED;
 
     default:
         return job->flags & ASYNC_JOB_CANCEL_WANTED ? ASYNC_EVENT_CANCELED
@@ -259,7 +263,9 @@ model_settled(model_t *m, const async_event_t *event)
         return;
     }
 
-    job->flags |= model_unknown(event) ? ASYNC_JOB_SENT : 0;
+    job->flags |= model_unknown(event)
+                  || (event->type == ASYNC_EVENT_FAILED
+                      && type == ASYNC_EVENT_CANCELED) ? ASYNC_JOB_SENT : 0;
     job->seq++;
     m->feed++;
     mj->number = 0;
