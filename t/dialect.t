@@ -249,3 +249,20 @@ for my $case (@cases) {
     location /jobs/ { async_status; }
 --- check
 is(submit('/a')->json->{status}, 'queued', 'native');
+
+
+
+=== TEST 13: AsyncResult of a monitor is ours, whatever the backend sends
+--- config
+    location /o     { async prefer; async_dialect odata; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $answer = request('POST', '/o?header=AsyncResult:999', body => '', headers => [Prefer => 'respond-async']);
+is($answer->{status}, 202, 'accepted');
+my ($url) = $answer->header('Location') =~ m{(/jobs/.*)};
+ok(poll_until(20, sub { get($url)->{status} == 200 }), 'it ends');
+is_deeply([get($url)->headers('AsyncResult')], [200], 'the monitor has one line');
+my $whole = get($url, headers => [Accept => 'application/http']);
+is_deeply([$whole->headers('AsyncResult')], [200], 'so it has with a whole message');
+like($whole->{body}, qr/^AsyncResult: 999\r$/m, 'which has what the backend sent');
+is_deeply([get("$url/result")->headers('AsyncResult')], [999], 'and so has the result');

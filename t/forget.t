@@ -195,7 +195,7 @@ unlike($said, qr{location "/b"}, 'of that location alone');
 
 
 
-=== TEST 13: it is in no list of its owner's either
+=== TEST 14: it is in no list of its owner's either
 --- no_worker
 --- config
     async_owner $http_x_user;

@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_async_set_status(ngx_http_request_t *r,
     async_job_t *job);
 static ngx_int_t ngx_http_async_set_header(ngx_http_request_t *r,
     async_job_t *job, async_str_t pair);
+static ngx_uint_t ngx_http_async_monitors(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_set_cache_control(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static ngx_int_t ngx_http_async_set_content_type(ngx_http_request_t *r,
@@ -385,6 +386,12 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_job_t *job,
         return NGX_OK;
     }
 
+    /* a monitor says it itself, and a client reads the first line */
+
+    if (ngx_http_async_is("AsyncResult") && ngx_http_async_monitors(r)) {
+        return NGX_OK;
+    }
+
     if (ngx_http_async_is("Last-Modified")) {
         place = &r->headers_out.last_modified;
         r->headers_out.last_modified_time = ngx_parse_http_time(value.data,
@@ -427,6 +434,17 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_job_t *job,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_async_monitors(ngx_http_request_t *r)
+{
+    ngx_http_async_mark_t  *mark;
+
+    mark = ngx_http_async_get_mark(r);
+
+    return mark && mark->form == NGX_HTTP_ASYNC_MONITOR;
 }
 
 
