@@ -51,7 +51,8 @@ endif
 made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
 
 
-.PHONY: all demo test lint unit fuzz fault bench install clean help FORCE
+.PHONY: all demo test lint unit fuzz fault valgrind bench install clean help \
+        FORCE
 .DELETE_ON_ERROR:
 
 all: $(module) $(program)
@@ -64,6 +65,7 @@ help:
 	@echo 'make unit         the unit tests, plain and with sanitizers'
 	@echo 'make fuzz         each parser, FUZZ_TIME=600 seconds long'
 	@echo 'make fault        what is broken on purpose; FAULT=long: longer'
+	@echo 'make valgrind     the Test::Nginx suites under valgrind; takes an hour'
 	@echo 'make bench        what waiting clients cost'
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
@@ -266,6 +268,15 @@ $(probe): t/lib/store-probe.c $(build)/obj/tool/async_drop.o \
 	    -MF $(build)/obj/probe.d -o $@ $(filter %.c %.o %.a,$^) $(libs)
 
 
+# what keeps modules loaded under valgrind
+
+keep := $(build)/valgrind/keep.so
+
+$(keep): t/lib/valgrind-keep.c $(build)/stamp/flags
+	@mkdir -p $(@D)
+	$(call made,cc)$(CC) $(cflags) -fPIC -shared -o $@ $<
+
+
 # what tests run in Node.js, in the versions that the lock file names
 
 node_lock := t/lib/node/package.json t/lib/node/package-lock.json
@@ -318,6 +329,11 @@ fault:
 	@$(MAKE) --no-print-directory all $(fault_libs) $(fault_programs) \
 	    $(probe)
 	@t/run fault
+
+valgrind:
+	@t/lib/packages.sh build test valgrind
+	@$(MAKE) --no-print-directory all $(keep) $(probe)
+	@t/run valgrind
 
 bench:
 	@t/lib/packages.sh build bench

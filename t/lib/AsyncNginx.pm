@@ -32,14 +32,13 @@ package AsyncNginx;
 use strict;
 use warnings;
 
-use AsyncCheck ();
-use AsyncTest qw(poll_until slurp);
 use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use File::Path qw(make_path remove_tree);
 use POSIX qw(WNOHANG);
 
 my ($root, $stores, $data, $store, $worker, $backend, $block_number);
+my $valgrind;
 my $test = $$;
 
 # compiled before Test::Nginx's own END, and therefore run after it: nginx
@@ -55,15 +54,24 @@ END {
 
 BEGIN {
     my $top  = abs_path(dirname(__FILE__) . '/../..');
-    my $hup  = $ENV{TEST_NGINX_USE_HUP} ? '-hup' : '';
     my $name = basename($0, '.t');
 
+    $valgrind = delete $ENV{TEST_NGINX_USE_VALGRIND};
+    $name .= $valgrind ? '-valgrind' : $ENV{TEST_NGINX_USE_HUP} ? '-hup' : '';
+
     $test   = $$;
-    $root   = "$top/build/t/$name$hup";
+    $root   = "$top/build/t/$name";
     $stores = "$root/store";
     $data   = "$root/data";
     remove_tree($root);
     make_path($stores, $data);
+
+    if ($valgrind) {
+        $ENV{ASYNC_VALGRIND}     = "$root/valgrind";
+        $ENV{TEST_NGINX_BINARY}  = "$top/t/lib/valgrind.sh";
+        $ENV{TEST_NGINX_TIMEOUT} = 60;
+        make_path($ENV{ASYNC_VALGRIND});
+    }
 
     $ENV{TEST_NGINX_BINARY}  ||= "$top/build/nginx";
     $ENV{TEST_NGINX_SERVROOT} = "$root/servroot";
@@ -71,6 +79,8 @@ BEGIN {
     unshift @INC, "$top/build/perl/usr/share/perl5";
 }
 
+use AsyncCheck ();
+use AsyncTest qw(poll_until slurp);
 use Test::Nginx::Socket -Base;
 
 
@@ -118,6 +128,11 @@ add_block_preprocessor(sub {
 
 
     my $given = _section($block, 'store') // '';
+
+    # valgrind has no room for a map of 64g
+    $given = "size=1g $given"
+        if $valgrind && $given ne 'off' && $given !~ /size=/;
+
     my $http  = $given eq 'off' ? '' : "async_store $store $given;\n";
     my $init  = $given eq 'off' || defined _section($block, 'no_worker')
                 || defined $block->must_die
@@ -202,8 +217,8 @@ sub _stop() {
 
 sub _start_worker() {
     my ($store) = @_;
-    $worker = _spawn('worker.log', "$top/build/nginx-async", 'worker',
-                     '--store', $store);
+    $worker = _spawn('worker.log', $valgrind ? "$top/t/lib/valgrind.sh" : (),
+                     "$top/build/nginx-async", 'worker', '--store', $store);
 }
 
 

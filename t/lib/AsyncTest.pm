@@ -48,11 +48,15 @@ sub top { return $top }
 
 # --- small things ---------------------------------------------------------
 
+# under valgrind all takes its time
+my $patience = $ENV{ASYNC_VALGRIND} ? 10 : 1;
+
+
 # calls the sub until it returns something true, which is returned; undef
 # when the seconds are over
 sub poll_until {
     my ($seconds, $sub) = @_;
-    my $deadline = time + $seconds;
+    my $deadline = time + $seconds * $patience;
     my $pause    = 0.005;
 
     while (1) {
@@ -546,7 +550,7 @@ sub node {
 # instead; head_only: the answer has no body (HEAD); timeout: seconds
 sub raw {
     my ($self, $bytes, %args) = @_;
-    my $timeout = $args{timeout} || 30;
+    my $timeout = ($args{timeout} || 30) * $patience;
     my $socket  = $args{path}
         ? IO::Socket::UNIX->new(Peer => $args{path})
         : IO::Socket::INET->new(

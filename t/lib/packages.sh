@@ -3,6 +3,7 @@
 # Installs the Debian packages that are missing, and only those.
 #
 #   t/lib/packages.sh [--check] GROUP...       groups: build demo test bench
+#                                                      valgrind
 #
 # With --check nothing is installed: a sentence says what to install.
 # Nothing is started by it: Debian's nginx package would start a server on
@@ -25,13 +26,15 @@ test='chromium clang cppcheck libclang-rt-dev libcmocka-dev nodejs npm openssl
 
 bench='perl wrk'
 
+valgrind='libc6-dbg valgrind'
+
 check=no
 wanted=
 
 for group in "$@"; do
     case $group in
         --check)            check=yes ;;
-        build|demo|test|bench)
+        build|demo|test|bench|valgrind)
                             wanted="$wanted ${!group}" ;;
         *)                  echo "$0: no group $group" >&2; exit 2 ;;
     esac
