@@ -22,7 +22,8 @@ use AsyncTest;
 
 our @ISA = qw(AsyncTest);
 
-my %names = (8080 => '', 8081 => 'BACKEND');
+my %names  = (8080 => '', 8081 => 'BACKEND');
+my $beside = qr/auth_basic_user_file|ssl_\w+|include/;
 
 
 sub new {
@@ -51,7 +52,10 @@ sub example {
     my $text = slurp("$self->{top}/conf-examples/$name")
                // die "conf-examples/$name: $!";
 
-    $text =~ s{\bbuild/demo\b}{$self->{root}}g;
+    # nginx looks for these beside the file that it reads, not below -p
+    die "$name: $1 needs ../build" if $text =~ m{^\s*($beside)\s+build/}m;
+
+    $text =~ s{(?:\.\./)?\bbuild/demo\b}{$self->{root}}g;
     $text =~ s{^load_module\s+\Kbuild/}{$self->{top}/build/}m;
     $text =~ s{\bconf-examples/}{$self->{root}/conf-examples/}g;
     $text =~ s/:(8\d\d\d)\b/':' . $self->port($names{$1} \/\/ $1)/ge;
