@@ -632,3 +632,33 @@ is(jobs(), 1, 'one of them was a job');
     location /a     { async on; async_estimate maybe; return 200; }
     location /jobs/ { async_status; }
 --- refused: invalid value "maybe" in "async_estimate" directive, it must be "on" or "off"
+
+
+
+=== TEST 65: a status location answers, and passes nothing on
+--- config
+    location /jobs/ { async_status; proxy_pass http://$TEST_NGINX_BACKEND; }
+--- refused: location "/jobs/" has "async_status", and another directive that answers its requests, such as proxy_pass: write one location for each
+
+
+
+=== TEST 66: nor when it stands behind that
+--- config
+    location /jobs/ { proxy_pass http://$TEST_NGINX_BACKEND; async_status; }
+--- refused: "async_status" directive stands beside another directive that answers requests, such as proxy_pass: write one location for each
+
+
+
+=== TEST 67: a status location is not asynchronous itself
+--- config
+    location / { async on; async_status; }
+--- refused: location "/" has "async_status" and "async": write one location for each, such as "location /jobs/ { async_status; }"
+
+
+
+=== TEST 68: what is inherited does not count
+--- config
+    async on;
+    location /jobs/ { async_status; }
+--- check
+is((nginx_t())[0], 0, 'nginx -t takes it');

@@ -175,3 +175,11 @@ for my $socket (@sockets) {
 is(scalar keys %id, 1, 'all are answered with one');
 is($again, 29, 'all but one were sent before');
 is(jobs(), 1, 'there is one');
+
+
+
+=== TEST 13: async_idempotency refuses one key for all
+--- config
+    location /a     { async on; async_idempotency Idempotency-Key; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_idempotency Idempotency-Key" gives all requests one and the same key: write where each has its own, such as "async_idempotency $http_idempotency_key"

@@ -15,6 +15,8 @@
 #define NGX_HTTP_ASYNC_MAX_QUEUED   100000
 
 
+static char *ngx_http_async_check_endpoint(ngx_conf_t *cf,
+    ngx_http_async_loc_conf_t *conf);
 static char *ngx_http_async_check_location(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
 static ngx_int_t ngx_http_async_add_submit(ngx_conf_t *cf,
@@ -197,6 +199,12 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_async_loc_conf_t *prev = parent;
     ngx_http_async_loc_conf_t *conf = child;
 
+    if (conf->endpoint
+        && ngx_http_async_check_endpoint(cf, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->mode == NGX_CONF_UNSET_UINT) {
         conf->queue = prev->queue;
     }
@@ -247,6 +255,36 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_async_check_upstream(cf);
 
     return ngx_http_async_add_policy(cf, conf);
+}
+
+
+/* one of the two would be switched off without a word */
+
+static char *
+ngx_http_async_check_endpoint(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->mode != NGX_CONF_UNSET_UINT && conf->mode != NGX_HTTP_ASYNC_OFF)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "location \"%V\" has \"async_status\" and \"async\": "
+                      "write one location for each, such as \"location /jobs/ "
+                      "{ async_status; }\"", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (clcf->handler != ngx_http_async_status_handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "location \"%V\" has \"async_status\", and another "
+                      "directive that answers its requests, such as "
+                      "proxy_pass: write one location for each", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -199,6 +199,15 @@ ngx_http_async_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (idempotency->value->lengths == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"async_idempotency %V\" gives all requests one "
+                           "and the same key: write where each has its own, "
+                           "such as \"async_idempotency "
+                           "$http_idempotency_key\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
     for (i = 2; i < cf->args->nelts; i++) {
         if (ngx_http_async_idempotency_option(cf, idempotency, &value[i])
             != NGX_CONF_OK)

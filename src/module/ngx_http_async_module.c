@@ -332,6 +332,11 @@ ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (clcf->handler) {
+        return "stands beside another directive that answers requests, such "
+               "as proxy_pass: write one location for each";
+    }
+
     ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
 
