@@ -153,9 +153,12 @@ my $counts = $history->check(
                   && ($job->{method} eq 'POST' || $job->{deaths} >= 2);
     });
 
-# rare, or else a kill would mean more than that
+# A kill cuts a job once. How many are cut three times depends on how long the
+# machine takes for one; if a kill meant more than that, nearly all of them
+# would be set aside.
 my $aside = $counts->{'PUT failed outcome-unknown'} // 0;
-cmp_ok($aside, '<=', $kills / 50, 'hardly a PUT was cut three times');
+my $again = $counts->{'PUTs that ran again'} // 0;
+cmp_ok($aside, '<=', $again / 2, 'of the PUTs that were cut most completed');
 
 $t->done;
 done_testing;
