@@ -65,7 +65,7 @@ help:
 	@echo 'make unit         the unit tests, plain and with sanitizers'
 	@echo 'make fuzz         each parser, FUZZ_TIME=600 seconds long'
 	@echo 'make fault        what is broken on purpose; FAULT=long: longer'
-	@echo 'make valgrind     the Test::Nginx suites under valgrind; takes an hour'
+	@echo 'make valgrind     the Test::Nginx suites under valgrind, half an hour'
 	@echo 'make bench        what waiting clients cost'
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
