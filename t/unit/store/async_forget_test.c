@@ -2,41 +2,7 @@
  * A job that has ended is removed by hand: nothing of it is left.
  */
 
-#include "async_fixture.h"
-
-
-#define DAY  (24 * 3600 * 1000ll)
-
-
-static async_rc_t
-cancel(fixture_t *f, const async_id_t *id)
-{
-    async_event_t  event;
-
-    memset(&event, 0, sizeof(event));
-
-    event.type = ASYNC_EVENT_CANCEL_REQUESTED;
-    event.id = *id;
-    event.by = fixture_str("client");
-
-    return fixture_event(f, &event);
-}
-
-
-static const async_job_t *
-one_running(fixture_t *f, uint16_t flags)
-{
-    async_job_t  job;
-
-    job = fixture_job(1);
-    job.flags = flags;
-
-    assert_int_equal(fixture_submit(f, &job), ASYNC_OK);
-    fixture_take_over(f);
-    assert_int_equal(fixture_claim(f, 1), 1);
-
-    return &f->claims[0].job;
-}
+#include "async_one_job.h"
 
 
 static async_rc_t

@@ -3,43 +3,7 @@
  * long one waits that was delayed.
  */
 
-#include "async_fixture.h"
-
-
-typedef struct {
-    unsigned       n;
-    async_trail_t  last;
-    uint64_t       seq;
-    char           by[32];
-} lines_t;
-
-
-static bool
-lines_each(void *data, uint64_t seq, const async_trail_t *t)
-{
-    lines_t  *lines = data;
-
-    lines->n++;
-    lines->seq = seq;
-    lines->last = *t;
-    snprintf(lines->by, sizeof(lines->by), "%.*s", (int) t->by.len,
-             t->by.data);
-
-    return true;
-}
-
-
-static lines_t
-lines(fixture_t *f, const async_id_t *id)
-{
-    lines_t  found;
-
-    memset(&found, 0, sizeof(found));
-    assert_int_equal(async_view_trail(f->view, id, 0, lines_each, &found),
-                     ASYNC_OK);
-
-    return found;
-}
+#include "async_one_job.h"
 
 
 static void
