@@ -19,15 +19,10 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = op->request;
+    r = ngx_http_async_take_request(op);
 
     if (r) {
         c = r->connection;
-        ngx_http_set_log_request(c->log, r);
-
-        op->cleanup->handler = NULL;
-        op->request = NULL;
-        op->cleanup = NULL;
 
         switch (rc) {
 

@@ -7,15 +7,11 @@
 #include "ngx_http_async_module.h"
 
 
-#define NGX_HTTP_ASYNC_ACT_POOL  4096
-
-
 static ngx_int_t ngx_http_async_cancel_done(ngx_http_request_t *r,
     const async_id_t *id, async_rc_t rc);
 static ngx_int_t ngx_http_async_cancel_answer(ngx_http_request_t *r,
     async_job_t *job);
 static void ngx_http_async_acted(ngx_http_async_op_t *op, async_rc_t rc);
-static void ngx_http_async_act_gone(void *data);
 
 
 /* what is final, or marked, stays so: nothing need be written */
@@ -39,8 +35,6 @@ ngx_http_async_cancel(ngx_http_request_t *r, async_job_t *job)
 }
 
 
-/* whatever the store made of it, the job's record tells */
-
 static ngx_int_t
 ngx_http_async_cancel_done(ngx_http_request_t *r, const async_id_t *id,
     async_rc_t rc)
@@ -48,13 +42,24 @@ ngx_http_async_cancel_done(ngx_http_request_t *r, const async_id_t *id,
     ngx_int_t     answer;
     async_job_t  *job;
 
-    if (rc != ASYNC_OK && rc != ASYNC_REFUSED && rc != ASYNC_NOT_FOUND) {
-        return ngx_http_async_act_failed(r, id, rc);
-    }
-
-    job = ngx_http_async_find_job(r, id, &answer);
+    job = ngx_http_async_canceled(r, id, rc, &answer);
 
     return job ? ngx_http_async_cancel_answer(r, job) : answer;
+}
+
+
+/* whatever the store made of it, the job's record tells */
+
+async_job_t *
+ngx_http_async_canceled(ngx_http_request_t *r, const async_id_t *id,
+    async_rc_t rc, ngx_int_t *answer)
+{
+    if (rc != ASYNC_OK && rc != ASYNC_REFUSED && rc != ASYNC_NOT_FOUND) {
+        *answer = ngx_http_async_act_failed(r, id, rc);
+        return NULL;
+    }
+
+    return ngx_http_async_find_job(r, id, answer);
 }
 
 
@@ -94,8 +99,6 @@ ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
     const async_id_t *id, ngx_http_async_act_pt done)
 {
     ngx_int_t             rc;
-    ngx_pool_t           *pool;
-    ngx_http_cleanup_t   *cln;
     ngx_http_async_op_t  *op;
 
     if (ngx_http_async_store_error()) {
@@ -107,33 +110,16 @@ ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
         return rc;
     }
 
-    pool = ngx_create_pool(NGX_HTTP_ASYNC_ACT_POOL, ngx_cycle->log);
-    if (pool == NULL) {
+    op = ngx_http_async_create_op(r, ngx_http_async_acted);
+    if (op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    op = ngx_pcalloc(pool, sizeof(ngx_http_async_op_t));
-    cln = ngx_http_cleanup_add(r, 0);
-
-    if (op == NULL || cln == NULL) {
-        ngx_destroy_pool(pool);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    op->pool = pool;
-    op->request = r;
-    op->handler = ngx_http_async_acted;
     op->act = done;
-    op->fd = NGX_INVALID_FILE;
-
     op->event.type = type;
     op->event.id = *id;
     op->event.by.data = "client";
     op->event.by.len = sizeof("client") - 1;
-
-    cln->handler = ngx_http_async_act_gone;
-    cln->data = op;
-    op->cleanup = cln;
 
     if (!r->discard_body) {
         r->read_event_handler = ngx_http_block_reading;
@@ -154,14 +140,10 @@ ngx_http_async_acted(ngx_http_async_op_t *op, async_rc_t rc)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = op->request;
+    r = ngx_http_async_take_request(op);
 
     if (r) {
         c = r->connection;
-        ngx_http_set_log_request(c->log, r);
-
-        op->cleanup->handler = NULL;
-        ngx_http_async_act_gone(op);
 
         ngx_http_finalize_request(r, op->act(r, &op->event.id, rc));
         ngx_http_run_posted_requests(c);
@@ -170,18 +152,6 @@ ngx_http_async_acted(ngx_http_async_op_t *op, async_rc_t rc)
     if (!op->in_flight) {
         ngx_http_async_free(op, rc);
     }
-}
-
-
-/* the request is gone; what it asked for happens all the same */
-
-static void
-ngx_http_async_act_gone(void *data)
-{
-    ngx_http_async_op_t *op = data;
-
-    op->request = NULL;
-    op->cleanup = NULL;
 }
 
 

@@ -2,8 +2,8 @@
 /*
  * Group commit.  Submits, and changes of jobs, queue up in their nginx worker;
  * at most one batch of them is on the commits thread, and what arrives
- * meanwhile is the next.  An
- * answer goes out only after the commit of its batch returned.
+ * meanwhile is the next.  An answer goes out only after the commit of its
+ * batch returned.
  */
 
 #include "ngx_http_async_module.h"

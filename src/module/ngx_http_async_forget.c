@@ -72,9 +72,7 @@ ngx_http_async_forgotten(ngx_http_request_t *r, ngx_http_async_op_t *op)
     static ngx_str_t  no_store = ngx_string("no-store");
 
     op->handler = ngx_http_async_forget_stored;
-    op->cleanup->handler = NULL;
-    op->cleanup = NULL;
-    op->request = NULL;
+    (void) ngx_http_async_take_request(op);
 
     if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL
         || ngx_http_async_set_applied(r) != NGX_OK)

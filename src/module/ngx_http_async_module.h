@@ -336,6 +336,14 @@ ngx_uint_t ngx_http_async_published(void);
 /* why the store cannot be used, or NULL while it is still being opened */
 const char *ngx_http_async_store_error(void);
 
+/* ngx_http_async_op.c */
+/* NULL: no memory.  handler gets it back, and frees */
+ngx_http_async_op_t *ngx_http_async_create_op(ngx_http_request_t *r,
+    ngx_http_async_op_handler_pt handler);
+/* the request, which the op then no longer knows; NULL once it is gone */
+ngx_http_request_t *ngx_http_async_take_request(ngx_http_async_op_t *op);
+void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
+
 /* ngx_http_async_commit.c */
 /* hands op over; op->handler is called later, never from inside */
 void ngx_http_async_commit(ngx_http_async_op_t *op);
@@ -355,7 +363,6 @@ ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
 ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
-void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
 
 /* ngx_http_async_forget.c */
 char *ngx_http_async_check_forget(ngx_conf_t *cf,
@@ -496,6 +503,9 @@ ngx_int_t ngx_http_async_cancel(ngx_http_request_t *r, async_job_t *job);
  */
 ngx_int_t ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
     const async_id_t *id, ngx_http_async_act_pt done);
+/* the job after a cancel, or NULL: answer is what the handler returns */
+async_job_t *ngx_http_async_canceled(ngx_http_request_t *r,
+    const async_id_t *id, async_rc_t rc, ngx_int_t *answer);
 /* the problem for an rc that says nothing about the job */
 ngx_int_t ngx_http_async_act_failed(ngx_http_request_t *r,
     const async_id_t *id, async_rc_t rc);

@@ -162,11 +162,7 @@ ngx_http_async_odata_canceled(ngx_http_request_t *r, const async_id_t *id,
     ngx_int_t     answer;
     async_job_t  *job;
 
-    if (rc != ASYNC_OK && rc != ASYNC_REFUSED && rc != ASYNC_NOT_FOUND) {
-        return ngx_http_async_act_failed(r, id, rc);
-    }
-
-    job = ngx_http_async_find_job(r, id, &answer);
+    job = ngx_http_async_canceled(r, id, rc, &answer);
 
     if (job == NULL) {
         return answer;

@@ -9,7 +9,6 @@
 #include <sys/random.h>
 
 
-#define NGX_HTTP_ASYNC_POOL      4096
 #define NGX_HTTP_ASYNC_URI_MAX   256
 #define NGX_HTTP_ASYNC_URL_MAX   512          /* of a status prefix */
 
@@ -21,8 +20,6 @@ static ngx_uint_t ngx_http_async_method(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_async_bypassed(ngx_http_request_t *r,
     ngx_array_t *bypass);
 static void ngx_http_async_body_read(ngx_http_request_t *r);
-static ngx_http_async_op_t *ngx_http_async_create_op(ngx_http_request_t *r,
-    ngx_http_async_mark_t *mark);
 static ngx_int_t ngx_http_async_build_job(ngx_http_request_t *r,
     ngx_http_async_mark_t *mark, ngx_http_async_op_t *op);
 static ngx_int_t ngx_http_async_status_prefix(ngx_http_request_t *r,
@@ -30,7 +27,6 @@ static ngx_int_t ngx_http_async_status_prefix(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);
 static void ngx_http_async_body_taken(ngx_http_async_op_t *op, async_rc_t rc);
 static void ngx_http_async_store_op(ngx_http_async_op_t *op);
-static void ngx_http_async_forget(void *data);
 
 
 /* what a client must not send is off before anyone can forward it */
@@ -272,7 +268,7 @@ ngx_http_async_body_read(ngx_http_request_t *r)
     mark = ngx_http_async_get_mark(r);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
 
-    op = ngx_http_async_create_op(r, mark);
+    op = ngx_http_async_create_op(r, ngx_http_async_answer);
     if (op == NULL) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
@@ -310,51 +306,6 @@ ngx_http_async_body_read(ngx_http_request_t *r)
     }
 
     ngx_http_finalize_request(r, answer);
-}
-
-
-static ngx_http_async_op_t *
-ngx_http_async_create_op(ngx_http_request_t *r, ngx_http_async_mark_t *mark)
-{
-    ngx_pool_t           *pool;
-    ngx_http_cleanup_t   *cln;
-    ngx_http_async_op_t  *op;
-
-    pool = ngx_create_pool(NGX_HTTP_ASYNC_POOL, ngx_cycle->log);
-    if (pool == NULL) {
-        return NULL;
-    }
-
-    op = ngx_pcalloc(pool, sizeof(ngx_http_async_op_t));
-    cln = ngx_http_cleanup_add(r, 0);
-
-    if (op == NULL || cln == NULL) {
-        ngx_destroy_pool(pool);
-        return NULL;
-    }
-
-    op->pool = pool;
-    op->request = r;
-    op->handler = ngx_http_async_answer;
-    op->fd = NGX_INVALID_FILE;
-
-    cln->handler = ngx_http_async_forget;
-    cln->data = op;
-    op->cleanup = cln;
-
-    return op;
-}
-
-
-/* the request is gone; its job is not */
-
-static void
-ngx_http_async_forget(void *data)
-{
-    ngx_http_async_op_t *op = data;
-
-    op->request = NULL;
-    op->cleanup = NULL;
 }
 
 
@@ -557,11 +508,4 @@ ngx_http_async_store_op(ngx_http_async_op_t *op)
     }
 
     ngx_http_async_commit(op);
-}
-
-
-void
-ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc)
-{
-    ngx_destroy_pool(op->pool);
 }

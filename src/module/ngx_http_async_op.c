@@ -1,0 +1,83 @@
+
+/*
+ * An op begins with a request, which may go before it, and ends by itself.
+ */
+
+#include "ngx_http_async_module.h"
+
+
+#define NGX_HTTP_ASYNC_POOL  4096
+
+
+static void ngx_http_async_op_gone(void *data);
+
+
+ngx_http_async_op_t *
+ngx_http_async_create_op(ngx_http_request_t *r,
+    ngx_http_async_op_handler_pt handler)
+{
+    ngx_pool_t           *pool;
+    ngx_http_cleanup_t   *cln;
+    ngx_http_async_op_t  *op;
+
+    pool = ngx_create_pool(NGX_HTTP_ASYNC_POOL, ngx_cycle->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    op = ngx_pcalloc(pool, sizeof(ngx_http_async_op_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (op == NULL || cln == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    op->pool = pool;
+    op->request = r;
+    op->handler = handler;
+    op->fd = NGX_INVALID_FILE;
+
+    cln->handler = ngx_http_async_op_gone;
+    cln->data = op;
+    op->cleanup = cln;
+
+    return op;
+}
+
+
+/* the request is gone; what it asked for happens all the same */
+
+static void
+ngx_http_async_op_gone(void *data)
+{
+    ngx_http_async_op_t *op = data;
+
+    op->request = NULL;
+    op->cleanup = NULL;
+}
+
+
+ngx_http_request_t *
+ngx_http_async_take_request(ngx_http_async_op_t *op)
+{
+    ngx_http_request_t  *r;
+
+    r = op->request;
+
+    if (r) {
+        ngx_http_set_log_request(r->connection->log, r);
+
+        op->cleanup->handler = NULL;
+        ngx_http_async_op_gone(op);
+    }
+
+    return r;
+}
+
+
+void
+ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc)
+{
+    ngx_destroy_pool(op->pool);
+}
