@@ -74,8 +74,6 @@ ngx_http_async_client(ngx_http_request_t *r, ngx_str_t *client)
     ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
 
-    static ngx_str_t  name = ngx_string("Authorization");
-
     ngx_str_null(&print);
 
 #if (NGX_HTTP_SSL)
@@ -112,10 +110,7 @@ ngx_http_async_client(ngx_http_request_t *r, ngx_str_t *client)
         header = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (header[i].key.len == name.len
-                && ngx_strncasecmp(header[i].key.data, name.data, name.len)
-                   == 0)
-            {
+            if (ngx_http_async_header_is(&header[i], "Authorization")) {
                 *p++ = 'a';
                 p = ngx_cpymem(p, header[i].value.data, header[i].value.len);
                 *p++ = '\0';

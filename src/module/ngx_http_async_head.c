@@ -99,9 +99,7 @@ ngx_http_async_take_head(ngx_http_request_t *r,
             value.data = (char *) header[i].value.data;
             value.len = header[i].value.len;
 
-            host |= (name.len == 4
-                     && ngx_strncasecmp(header[i].key.data, (u_char *) "host",
-                                        4) == 0);
+            host |= ngx_http_async_header_is(&header[i], "Host");
 
             async_write_tag_pair(&w, ASYNC_REQUEST_HEADER, name, value);
         }
@@ -192,11 +190,7 @@ ngx_http_async_header_kept(ngx_table_elt_t *h, ngx_array_t *drop,
         }
     }
 
-    if (key->len && h->key.len == sizeof("Idempotency-Key") - 1
-        && ngx_strncasecmp(h->key.data, (u_char *) "Idempotency-Key",
-                           h->key.len)
-           == 0)
-    {
+    if (key->len && ngx_http_async_header_is(h, "Idempotency-Key")) {
         return 0;
     }
 

@@ -483,6 +483,9 @@ ngx_uint_t ngx_http_async_result_gone(async_job_t *job);
 ngx_int_t ngx_http_async_reply_gone(ngx_http_request_t *r, async_job_t *job);
 /* NGX_DECLINED: the stored head is missing or damaged, nothing was sent */
 ngx_int_t ngx_http_async_send_head(ngx_http_request_t *r, async_job_t *job);
+/* whether a header of the stored response is not for who asks */
+ngx_uint_t ngx_http_async_hides(ngx_http_request_t *r, async_job_t *job,
+    async_str_t name);
 /* said and set aside: never a wrong byte as a result */
 ngx_int_t ngx_http_async_damaged(ngx_http_request_t *r, const async_id_t *id,
     const char *what);
@@ -601,6 +604,14 @@ ngx_int_t ngx_http_async_add_variables(ngx_conf_t *cf);
 /* ngx_http_async_mark.c */
 ngx_http_async_mark_t *ngx_http_async_get_mark(ngx_http_request_t *r);
 ngx_http_async_mark_t *ngx_http_async_make_mark(ngx_http_request_t *r);
+
+
+static ngx_inline ngx_uint_t
+ngx_http_async_header_is(ngx_table_elt_t *h, const char *name)
+{
+    return h->key.len == ngx_strlen(name)
+           && ngx_strncasecmp(h->key.data, (u_char *) name, h->key.len) == 0;
+}
 
 
 /* unix ms, as nginx last saw the clock */

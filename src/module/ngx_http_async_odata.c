@@ -29,8 +29,6 @@ static bool ngx_http_async_odata_by(void *data, uint64_t seq,
 static ngx_int_t ngx_http_async_odata_own(ngx_http_request_t *r,
     ngx_uint_t status, const char *code, async_str_t text);
 static ngx_uint_t ngx_http_async_odata_whole(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_async_is_header(ngx_table_elt_t *h,
-    const char *name);
 static u_char *ngx_http_async_message_begin(u_char *p, ngx_uint_t status);
 static u_char *ngx_http_async_message_end(u_char *p, off_t len);
 
@@ -293,7 +291,7 @@ ngx_http_async_odata_whole(ngx_http_request_t *r)
         for (i = 0; i < part->nelts; i++) {
             value = &header[i].value;
 
-            if (ngx_http_async_is_header(&header[i], "Accept")) {
+            if (ngx_http_async_header_is(&header[i], "Accept")) {
 
                 if (ngx_http_async_listed(value, "application/http")) {
                     return 1;
@@ -301,7 +299,7 @@ ngx_http_async_odata_whole(ngx_http_request_t *r)
 
                 accept = 1;
 
-            } else if (ngx_http_async_is_header(&header[i],
+            } else if (ngx_http_async_header_is(&header[i],
                                                 "OData-MaxVersion"))
             {
                 old = (value->len == 3
@@ -311,14 +309,6 @@ ngx_http_async_odata_whole(ngx_http_request_t *r)
     }
 
     return old && !accept;
-}
-
-
-static ngx_uint_t
-ngx_http_async_is_header(ngx_table_elt_t *h, const char *name)
-{
-    return h->key.len == ngx_strlen(name)
-           && ngx_strncasecmp(h->key.data, (u_char *) name, h->key.len) == 0;
 }
 
 
@@ -361,13 +351,7 @@ ngx_http_async_message_head(ngx_http_request_t *r, async_job_t *job,
             return NGX_ERROR;
         }
 
-        /* as in ngx_http_async_set_header() */
-
-        if (job->owner.len == 0 && name.len == sizeof("Set-Cookie") - 1
-            && ngx_strncasecmp((u_char *) name.data, (u_char *) "Set-Cookie",
-                               name.len)
-               == 0)
-        {
+        if (ngx_http_async_hides(r, job, name)) {
             continue;
         }
 

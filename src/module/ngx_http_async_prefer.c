@@ -25,10 +25,7 @@ ngx_http_async_read_prefer(ngx_http_request_t *r, async_prefer_t *prefer)
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (header[i].key.len == 6
-                && ngx_strncasecmp(header[i].key.data, (u_char *) "prefer", 6)
-                   == 0)
-            {
+            if (ngx_http_async_header_is(&header[i], "Prefer")) {
                 value.data = (char *) header[i].value.data;
                 value.len = header[i].value.len;
 
@@ -91,9 +88,8 @@ ngx_http_async_varies(ngx_http_request_t *r)
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (header[i].hash && header[i].key.len == 4
-                && ngx_strncasecmp(header[i].key.data, (u_char *) "vary", 4)
-                   == 0
+            if (header[i].hash
+                && ngx_http_async_header_is(&header[i], "Vary")
                 && (ngx_http_async_listed(&header[i].value, "prefer")
                     || ngx_http_async_listed(&header[i].value, "*")))
             {

@@ -114,12 +114,7 @@ ngx_http_async_find_ticket(ngx_http_request_t *r,
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (header[i].key.len == sizeof("Async-Replay") - 1
-                && ngx_strncasecmp(header[i].key.data,
-                                   (u_char *) "Async-Replay",
-                                   sizeof("Async-Replay") - 1)
-                   == 0)
-            {
+            if (ngx_http_async_header_is(&header[i], "Async-Replay")) {
                 ticket->header = &header[i];
                 return ngx_http_async_read_ticket(ticket);
             }
@@ -306,11 +301,7 @@ ngx_http_async_set_headers(ngx_http_request_t *r,
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == sizeof("Idempotency-Key") - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "Idempotency-Key",
-                                   h[i].key.len)
-                   == 0)
-            {
+            if (ngx_http_async_header_is(&h[i], "Idempotency-Key")) {
                 return NGX_OK;
             }
         }

@@ -374,15 +374,7 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_job_t *job,
         return ngx_http_async_set_content_type(r, &value);
     }
 
-    /*
-     * without an owner whoever knows the URL may read: no session for them,
-     * but for him who submitted and still is on the line; one who only
-     * joined him, by a key, may be somebody else
-     */
-
-    if (ngx_http_async_is("Set-Cookie") && job->owner.len == 0
-        && (!ngx_http_async_waited(r) || ngx_http_async_get_mark(r)->joined))
-    {
+    if (ngx_http_async_hides(r, job, name)) {
         return NGX_OK;
     }
 
@@ -434,6 +426,25 @@ ngx_http_async_set_header(ngx_http_request_t *r, async_job_t *job,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Without an owner whoever knows the URL may read: no session for them, but
+ * for him who submitted and still is on the line; one who only joined him, by
+ * a key, may be somebody else.
+ */
+
+ngx_uint_t
+ngx_http_async_hides(ngx_http_request_t *r, async_job_t *job, async_str_t name)
+{
+    return name.len == sizeof("Set-Cookie") - 1
+           && ngx_strncasecmp((u_char *) name.data, (u_char *) "Set-Cookie",
+                              name.len)
+              == 0
+           && job->owner.len == 0
+           && (!ngx_http_async_waited(r)
+               || ngx_http_async_get_mark(r)->joined);
 }
 
 
