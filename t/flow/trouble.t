@@ -47,6 +47,7 @@ my $t = AsyncTest->new(http => <<'END');
         location /limited {
             async on;
             async_result_max 64m;
+            proxy_max_temp_file_size 0;     # nginx reads no further ahead
             proxy_pass http://%%BACKEND%%;
         }
 
@@ -184,7 +185,7 @@ ok(poll_until(10, sub { arrived('stream', 'gone') }),
    '1 GB: the backend saw its connection close');
 my ($gone) = arrived('stream', 'gone');
 note(sprintf '1 GB: the backend had sent %.0f MB', $gone->{sent} / (1 << 20));
-cmp_ok($gone->{sent}, '<', $gigabyte / 2, '1 GB: not all was sent');
+cmp_ok($gone->{sent}, '<', 128 << 20, '1 GB: not much more was sent');
 
 fails_with('1 GB, announced', "/limited?stream=$gigabyte&key=announced"
            . "&header=Content-Length:$gigabyte", 'result-too-large');
