@@ -312,7 +312,7 @@ demo:
 test:
 	@t/lib/packages.sh build demo test
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory lint
+	$(if $(filter lint,$(MAKECMDGOALS)),,@$(MAKE) --no-print-directory lint)
 	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan) \
 	    $(fuzz_targets) $(fault_libs) $(fault_programs) $(probe) $(node)
 	@t/run
