@@ -22,6 +22,8 @@
  *
  * A seal's tag: key id 8, salt 16, u32 crc32c of the head, u32 of the capture.
  * An idempotency key's: hash 32, print 16, u64 expires.
+ * A retry's: id of the job that it repeats 16, and if the request's seal was
+ * moved, the id that it was made for 16.
  */
 
 #include <string.h>
@@ -49,7 +51,9 @@ typedef enum {
     ASYNC_JOB_TAG_BUCKET        = 12,
     ASYNC_JOB_TAG_IDEMPOTENCY   = 13,
     ASYNC_JOB_TAG_COALESCE      = 14,
-    ASYNC_JOB_TAG_LAST          = 14
+    ASYNC_JOB_TAG_RETRY_OF      = 20,
+    ASYNC_JOB_TAG_RETRIED_AS    = 21,
+    ASYNC_JOB_TAG_LAST          = 21
 } async_job_tag_t;
 
 
@@ -61,6 +65,8 @@ static void async_job_write_body(async_writer_t *w, const async_body_t *body);
 static void async_job_write_seal(async_writer_t *w, async_job_tag_t tag,
     const async_seal_t *seal);
 static void async_job_write_keys(async_writer_t *w, const async_job_t *job);
+static void async_job_write_retries(async_writer_t *w,
+    const async_job_t *job);
 static void async_job_read_head(async_reader_t *rd, async_job_t *job);
 static void async_job_read_body(async_reader_t *rd, async_body_t *body);
 static bool async_job_read_tags(async_reader_t *rd, async_job_t *job);
@@ -69,6 +75,8 @@ static async_seal_t *async_job_seal(async_job_t *job, uint16_t tag);
 static bool async_job_read_seal(async_seal_t *seal, async_str_t value);
 static bool async_job_read_dialect(async_job_t *job, async_str_t value);
 static bool async_job_read_keys(async_job_t *job, uint16_t tag,
+    async_str_t value);
+static bool async_job_read_retries(async_job_t *job, uint16_t tag,
     async_str_t value);
 
 
@@ -111,6 +119,7 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
     }
 
     async_job_write_keys(&w, job);
+    async_job_write_retries(&w, job);
 
     async_write_raw(&w, job->unknown.data, job->unknown.len);
 
@@ -240,6 +249,28 @@ async_job_write_keys(async_writer_t *w, const async_job_t *job)
 }
 
 
+static void
+async_job_write_retries(async_writer_t *w, const async_job_t *job)
+{
+    uint8_t  bytes[2 * sizeof(async_id_t)];
+
+    if (async_job_has(&job->retry_of)) {
+        memcpy(bytes, &job->retry_of, sizeof(async_id_t));
+        memcpy(bytes + sizeof(async_id_t), &job->request.seal.of,
+               sizeof(async_id_t));
+
+        async_write_tag(w, ASYNC_JOB_TAG_RETRY_OF, bytes,
+                        job->request.seal.moved ? sizeof(bytes)
+                                                : sizeof(async_id_t));
+    }
+
+    if (async_job_has(&job->retried_as)) {
+        async_write_tag(w, ASYNC_JOB_TAG_RETRIED_AS, &job->retried_as,
+                        sizeof(async_id_t));
+    }
+}
+
+
 async_rc_t
 async_job_decode(async_job_t *job, const async_id_t *id, const void *data,
     size_t len)
@@ -339,7 +370,8 @@ async_job_read_tags(async_reader_t *rd, async_job_t *job)
             }
 
             if ((seal != NULL && !async_job_read_seal(seal, value))
-                || !async_job_read_keys(job, tag, value))
+                || !async_job_read_keys(job, tag, value)
+                || !async_job_read_retries(job, tag, value))
             {
                 return false;
             }
@@ -506,12 +538,69 @@ async_job_read_keys(async_job_t *job, uint16_t tag, async_str_t value)
 }
 
 
+/* true also for a tag of something else */
+
+static bool
+async_job_read_retries(async_job_t *job, uint16_t tag, async_str_t value)
+{
+    async_id_t  *id;
+
+    switch (tag) {
+
+    case ASYNC_JOB_TAG_RETRY_OF:
+        id = &job->retry_of;
+
+        if (value.len == 2 * sizeof(async_id_t)) {
+            job->request.seal.moved = true;
+            value.len -= sizeof(async_id_t);
+            memcpy(&job->request.seal.of, value.data + value.len,
+                   sizeof(async_id_t));
+        }
+
+        break;
+
+    case ASYNC_JOB_TAG_RETRIED_AS:
+        id = &job->retried_as;
+        break;
+
+    default:
+        return true;
+    }
+
+    if (value.len != sizeof(async_id_t)
+        || !async_id_valid((const uint8_t *) value.data))
+    {
+        return false;
+    }
+
+    memcpy(id, value.data, sizeof(async_id_t));
+
+    return true;
+}
+
+
 bool
 async_job_keeps_request(const async_job_t *job)
 {
     return job->state != ASYNC_STATE_COMPLETED
            && job->state != ASYNC_STATE_CANCELED
            && !(job->flags & ASYNC_JOB_SWEPT);
+}
+
+
+bool
+async_job_retryable(const async_job_t *job)
+{
+    return job->state == ASYNC_STATE_FAILED && async_job_keeps_request(job);
+}
+
+
+bool
+async_job_has(const async_id_t *id)
+{
+    static const async_id_t  none;
+
+    return memcmp(id, &none, sizeof(async_id_t)) != 0;
 }
 
 

@@ -95,6 +95,9 @@ typedef enum {
 
 typedef struct {
     bool      used;                 /* false: it is in the clear */
+    bool      moved;                /* under the id of another job, of which
+                                       it is a copy */
+    async_id_t  of;
     uint8_t   key[ASYNC_KEY_ID];
     uint8_t   salt[ASYNC_SALT];     /* new for each that is stored */
     uint32_t  head_crc;
@@ -153,6 +156,9 @@ typedef struct {
                                        has none */
     async_job_key_t  idempotency;
     async_job_key_t  coalesce;      /* until it ends */
+    async_id_t   retry_of;          /* the job that it repeats, by hand */
+    async_id_t   retried_as;        /* the one that repeats it; all zero:
+                                       there is none.  Either may be gone */
 
     async_str_t  unknown;           /* tags of a newer version, carried along */
 } async_job_t;
@@ -174,6 +180,9 @@ async_rc_t async_job_decode(async_job_t *job, const async_id_t *id,
  * is not run again; one that failed keeps it for a retry by hand.
  */
 bool async_job_keeps_request(const async_job_t *job);
+/* it has failed, and what is needed to run it once more is there */
+bool async_job_retryable(const async_job_t *job);
+bool async_job_has(const async_id_t *id);     /* of the two above: there is */
 const char *async_job_error_name(async_job_error_t error);   /* "" if none */
 
 

@@ -17,6 +17,10 @@ static char *async_json_outcome(char *p, const char *limit,
     const async_job_t *job);
 static char *async_json_reason(char *p, const char *limit,
     const async_job_t *job);
+static char *async_json_retries(char *p, const char *limit,
+    const async_job_t *job);
+static char *async_json_id(char *p, const char *limit, const char *name,
+    const async_id_t *id);
 static char *async_json_hex(char *p, uint64_t v);
 
 
@@ -39,6 +43,7 @@ async_json_job(char *out, size_t cap, const async_job_t *job,
     p = async_json_progress(p, limit, job, estimate);
     p = async_json_times(p, limit, job, estimate);
     p = async_json_outcome(p, limit, job);
+    p = async_json_retries(p, limit, job);
 
     p = async_json_url(p, limit, ",\"statusUrl\":\"", job, "");
 
@@ -178,6 +183,34 @@ async_json_reason(char *p, const char *limit, const async_job_t *job)
     p = async_json_text(p, limit, ",\"detail\":", job->detail);
 
     return async_json_literal(p, limit, "}");
+}
+
+
+static char *
+async_json_retries(char *p, const char *limit, const async_job_t *job)
+{
+    p = async_json_id(p, limit, ",\"retryOf\":\"", &job->retry_of);
+
+    return async_json_id(p, limit, ",\"retriedAs\":\"", &job->retried_as);
+}
+
+
+static char *
+async_json_id(char *p, const char *limit, const char *name,
+    const async_id_t *id)
+{
+    char  text[ASYNC_ID_TEXT];
+
+    if (!async_job_has(id)) {
+        return p;
+    }
+
+    (void) async_id_format(text, id);
+
+    p = async_json_raw(p, limit, name, strlen(name));
+    p = async_json_raw(p, limit, text, ASYNC_ID_TEXT);
+
+    return async_json_literal(p, limit, "\"");
 }
 
 

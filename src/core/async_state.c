@@ -37,7 +37,9 @@ static const uint8_t  async_moves[ASYNC_STATE_MAX][ASYNC_EVENT_MAX] = {
 
     async_move(RETRYING,   DUE,              QUEUED),
     async_move(RETRYING,   FAILED,           FAILED),
-    async_move(RETRYING,   CANCELED,         CANCELED)
+    async_move(RETRYING,   CANCELED,         CANCELED),
+
+    async_move(FAILED,     RETRIED,          FAILED)
 
     /* no move leaves COMPLETED, FAILED or CANCELED */
 };
@@ -135,6 +137,9 @@ async_event_told(async_event_type_t event, async_state_t state)
 
     case ASYNC_EVENT_CANCEL_REQUESTED:
         return "cancel-requested";
+
+    case ASYNC_EVENT_RETRIED:
+        return "retried";
 
     default:
         return async_state_name(state);

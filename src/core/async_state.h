@@ -46,7 +46,9 @@ typedef enum {
     X(12, DELAYED,          "delayed")          /* submitted by a client, not
                                                    to start before a time */ \
     X(13, FORGOTTEN,        "forgotten")        /* removed with its history:
-                                                   no line tells of it */
+                                                   no line tells of it */ \
+    X(18, RETRIED,          "retried")          /* by hand, as another job:
+                                                   this one stays failed */
 
 typedef enum {
 #define X(number, symbol, name)  ASYNC_EVENT_##symbol = number,

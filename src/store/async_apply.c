@@ -196,6 +196,9 @@ async_batch_apply(async_work_t *work, async_batch_t *batch,
         } else if (event->type == ASYNC_EVENT_SUBMITTED) {
             event->rc = async_event_submit(work, event, &submits[i]);
 
+        } else if (event->type == ASYNC_EVENT_RETRIED) {
+            event->rc = async_event_retry(work, event);
+
         } else {
             event->rc = async_event_apply(work, event);
         }

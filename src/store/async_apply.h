@@ -67,7 +67,8 @@ typedef struct {
  *                     canceled, one that runs is marked for its worker
  *                     (ASYNC_JOB_CANCEL_WANTED), one that was canceled, or
  *                     is marked, stays as it is: ASYNC_OK.  ASYNC_REFUSED if
- *                     it completed or failed.  Its record says which
+ *                     it completed or failed, or runs and waits is set.  Its
+ *                     record says which
  *   CANCELED          id, epoch, attempt, sent, duration: its worker stopped
  *                     it.  RELEASED, INTERRUPTED and ATTEMPT_FAILED of a job
  *                     that is marked come to the same, and FAILED with
@@ -75,11 +76,14 @@ typedef struct {
  *   FORGOTTEN         id, no fence: all of a job that has ended is removed, as
  *                     its retention would in the end.  ASYNC_REFUSED if it
  *                     has not ended
+ *   RETRIED           made by async_store_retry()
  *   others            refused until they are built
  */
 typedef struct {
     async_event_type_t   type;
     async_id_t           id;
+    async_id_t           as;          /* of the job that is made of it */
+    bool                 waits;       /* only if it does not run */
     uint64_t             epoch;       /* fence: what the claim said; it must
                                          also be the present one */
     uint32_t             attempt;     /* fence */
@@ -99,7 +103,7 @@ typedef struct {
     async_body_t         response;
     async_str_t          resource;
     async_str_t          detail;
-    async_str_t          by;          /* "client", "worker" */
+    async_str_t          by;          /* "client", "worker", "cli:user", … */
 
     async_rc_t           rc;          /* out: for this event alone */
 } async_event_t;
@@ -180,6 +184,45 @@ typedef struct {
  * happened.  Thread: the transaction begins and ends in this call.
  */
 async_rc_t async_store_apply(async_store_t *store, async_batch_t *batch,
+    async_error_t *err);
+
+
+/*
+ * A retry by hand: a new job with the request of one that has failed, which
+ * names it (retriedAs) and is named by it (retryOf).  It has the owner, but
+ * no idempotency key, of the other.  ASYNC_NOT_FOUND; ASYNC_REFUSED: it has
+ * not failed, or its request is gone; ASYNC_EXISTS: it was retried before, as
+ * is that job, which is still there; ASYNC_QUEUE_FULL, ASYNC_STORE_FULL, and
+ * what async_store_apply() says.  It may block on the disk.
+ */
+typedef struct {
+    async_id_t   id;
+    async_id_t   as;                   /* new, from the caller */
+    async_str_t  by;
+    int64_t      now;                  /* unix ms */
+} async_retry_t;
+
+async_rc_t async_store_retry(async_store_t *store, async_retry_t *retry,
+    async_error_t *err);
+
+/*
+ * Cancels what waits in a queue: some hundred jobs in a call, until done.  It
+ * begins as zeroes but for what the caller gives; jobs that come meanwhile
+ * are not looked for.
+ */
+typedef struct {
+    async_str_t         queue;
+    async_str_t         by;
+    int64_t             now;           /* unix ms */
+
+    unsigned            canceled;      /* out: by all calls */
+    bool                done;          /* out */
+
+    unsigned            step;          /* where it is */
+    async_list_place_t  before;
+} async_purge_t;
+
+async_rc_t async_store_purge(async_store_t *store, async_purge_t *purge,
     async_error_t *err);
 
 

@@ -26,6 +26,10 @@ async_cancel_request(async_work_t *work, const async_event_t *event,
         return ASYNC_OK;
 
     case ASYNC_STATE_PROCESSING:
+        if (event->waits) {
+            return ASYNC_REFUSED;
+        }
+
         if (job->flags & ASYNC_JOB_CANCEL_WANTED) {
             return ASYNC_OK;
         }

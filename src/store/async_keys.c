@@ -352,6 +352,8 @@ async_store_cipher(const async_store_t *store, async_cipher_t *cipher,
     const async_secret_t    *secret;
     const async_key_ring_t  *ring;
 
+    id = seal->moved ? &seal->of : id;
+
     for (ring = atomic_load(&store->ring); ring != NULL; ring = ring->before)
     {
         secret = async_keys_find(&ring->keys, seal->key);

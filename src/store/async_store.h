@@ -174,6 +174,37 @@ async_rc_t async_view_jobs(async_view_t *view, unsigned limit,
     async_job_fn fn, void *data);
 
 /*
+ * Anybody's jobs, by what is looked for, newest first, at most limit: of one
+ * state along its index, else along all of them.  A page ends early, and has
+ * a next, when 2,000 rows were looked at.  A place may come from anywhere,
+ * and fits into an async_cursor_t, created as its bucket.
+ */
+typedef struct {
+    bool        set;           /* false: at the newest */
+    int64_t     created;       /* unix ms */
+    async_id_t  id;
+} async_list_place_t;
+
+typedef struct {
+    uint8_t             state;   /* ASYNC_STATE_NONE: any */
+    async_str_t         queue;   /* empty: any */
+    async_str_t         owner;   /* ASYNC_OWNER bytes, or empty: any */
+    int64_t             since;   /* created then or later; 0: any time */
+    int64_t             until;   /* created before; 0: any time */
+    unsigned            limit;
+    async_list_place_t  before;  /* what the last page said */
+} async_list_query_t;
+
+typedef struct {
+    bool                more;    /* there is a next page */
+    async_list_place_t  last;    /* for its before */
+} async_list_page_t;
+
+async_rc_t async_view_list(async_view_t *view,
+    const async_list_query_t *query, async_list_page_t *page,
+    async_job_fn fn, void *data);
+
+/*
  * An owner's jobs, newest first, at most limit.  A page ends early, and has a
  * next, when about 2,000 rows were looked at, jobs that are not wanted among
  * them.  A place may come from anywhere: it is nothing but where to go on.

@@ -22,8 +22,8 @@ static async_rc_t async_submit_room(async_work_t *work,
     async_tally_t **tally);
 static bool async_submit_record(async_work_t *work,
     const async_submit_t *submit, async_job_t *job);
-static void async_submit_rows(async_work_t *work, const async_event_t *event,
-    const async_submit_t *submit, const async_job_t *job);
+static void async_submit_payload(async_work_t *work,
+    const async_event_t *event, const async_id_t *id);
 
 
 uint8_t *
@@ -164,10 +164,8 @@ async_event_submit(async_work_t *work, async_event_t *event,
         return ASYNC_INVALID;
     }
 
-    async_submit_rows(work, event, submit, &job);
-
-    async_place_count(tally, job.state, 1);
-    async_owner_count(work, &job, 1);
+    async_event_enter(work, &job, tally, submit->trail, submit->trail_len);
+    async_submit_payload(work, event, &job.id);
 
     work->store->quota->added += submit->need;
 
@@ -278,13 +276,13 @@ async_submit_record(async_work_t *work, const async_submit_t *submit,
 }
 
 
-static void
-async_submit_rows(async_work_t *work, const async_event_t *event,
-    const async_submit_t *submit, const async_job_t *job)
+void
+async_event_enter(async_work_t *work, const async_job_t *job,
+    async_tally_t *tally, const uint8_t *trail, size_t len)
 {
     async_key_t  key;
 
-    async_event_log(work, job, submit->trail, submit->trail_len);
+    async_event_log(work, job, trail, len);
 
     async_key_state(&key, job);
     async_work_put(work, &key, "", 0);
@@ -293,13 +291,20 @@ async_submit_rows(async_work_t *work, const async_event_t *event,
     async_work_put(work, &key, "", 0);
 
     async_known_put(work, job);
-
-    async_work_chunks(work, &job->id, ASYNC_PAYLOAD_REQUEST,
-                      event->payload.head);
-    async_work_chunks(work, &job->id, ASYNC_PAYLOAD_CAPTURE,
-                      event->payload.capture);
-    async_work_chunks(work, &job->id, ASYNC_PAYLOAD_REQUEST_BODY,
-                      event->payload.body);
-
     async_event_spooled(work, &job->request);
+
+    async_place_count(tally, job->state, 1);
+    async_owner_count(work, job, 1);
+}
+
+
+static void
+async_submit_payload(async_work_t *work, const async_event_t *event,
+    const async_id_t *id)
+{
+    async_work_chunks(work, id, ASYNC_PAYLOAD_REQUEST, event->payload.head);
+    async_work_chunks(work, id, ASYNC_PAYLOAD_CAPTURE,
+                      event->payload.capture);
+    async_work_chunks(work, id, ASYNC_PAYLOAD_REQUEST_BODY,
+                      event->payload.body);
 }

@@ -118,6 +118,17 @@ async_rc_t async_event_submit(async_work_t *work, async_event_t *event,
     const async_submit_t *submit);
 
 
+/* the rows and figures of a new job, but for its record and its payload */
+void async_event_enter(async_work_t *work, const async_job_t *job,
+    async_tally_t *tally, const uint8_t *trail, size_t len);
+
+
+/* --- async_retry.c --- */
+
+/* with ASYNC_EXISTS, event->as is that of the other */
+async_rc_t async_event_retry(async_work_t *work, async_event_t *event);
+
+
 /* --- every other event, async_event.c --- */
 
 /* an event of a caller: decodes the job and checks the fence */

@@ -8,9 +8,9 @@
 
 /*
  * A failed job of the queue "reports" at its second attempt, sealed, with
- * tag 20 and tag 300 of a version to come.  Written out, the first bytes:
+ * tag 40 and tag 300 of a version to come.  Written out, the first bytes:
  *
- *   41 4a  01  01  f0 01 00 00  af 79 69 3b     AJ, job, 1, 496 bytes, crc
+ *   41 4a  01  01  f0 01 00 00  86 be 34 84     AJ, job, 1, 496 bytes, crc
  *   06  09  23  01  03 00  f6 01                failed, 9, 35 %, error 1,
  *                                               flags, 502
  *   02 00 00 00  05 00 00 00  01 00 00 00       attempt 2 of 5, 1 death
@@ -18,7 +18,7 @@
  */
 
 static const char  golden[] =
-    "414a0101f0010000af79693b060923010300f601020000000500000001000000"
+    "414a0101f001000086be3484060923010300f601020000000500000001000000"
     "07000000000000000b0000000000000000c5b202a201000001c5b202a2010000"
     "10ecb202a201000039f5b202a2010000c8f7b202a2010000c87bbf26a2010000"
     "8877665544332211a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0105000000000000"
@@ -32,11 +32,11 @@ static const char  golden[] =
     "f3f4f5f6f7f8f9fafbfcfdfeff0c000800000005040302010000000d00380000"
     "00202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e"
     "3f505152535455565758595a5b5c5d5e5f0021d907a20100000e002000000060"
-    "6162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f14"
+    "6162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f28"
     "000500000001026e65772c0100000000";
 
 #define LENGTH   496
-#define UNKNOWN  17                 /* bytes of tags 20 and 300 */
+#define UNKNOWN  17                 /* bytes of tags 40 and 300 */
 
 static const async_id_t  id = {
     { 0x01, 0xa2, 0x02, 0xb2, 0xc5, 0x00, 0x7c, 0x3e,
@@ -220,6 +220,52 @@ the_keys_of_the_golden_job(void **state)
 
 
 static void
+a_retry_names_the_other_job(void **state)
+{
+    size_t       len;
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_id_t   other;
+    async_job_t  job, again;
+
+    (void) state;
+
+    other = id;
+    other.bytes[15] = 0x12;
+
+    make_job(&job);
+    job.retry_of = id;
+    job.retried_as = other;
+
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_memory_equal(&again.retry_of, &id, sizeof(id));
+    assert_memory_equal(&again.retried_as, &other, sizeof(id));
+    assert_false(again.request.seal.moved);
+
+    job.request.seal.moved = true;
+    job.request.seal.of = other;
+
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_memory_equal(&again.retry_of, &id, sizeof(id));
+    assert_true(again.request.seal.moved);
+    assert_memory_equal(&again.request.seal.of, &other, sizeof(id));
+
+    /* the last tag: an id that is none, and one of another length */
+
+    buf[len - 10] ^= 0xff;
+    async_golden_seal(buf, len);
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_CORRUPT);
+
+    make_job(&job);
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_false(async_job_has(&again.retry_of));
+    assert_false(async_job_has(&again.retried_as));
+}
+
+
+static void
 a_decoded_job_encodes_to_the_same_bytes(void **state)
 {
     size_t       len, cap;
@@ -354,7 +400,7 @@ values_out_of_range_are_corrupt(void **state)
 
     assert_int_equal(decode_with(146, 0), ASYNC_CORRUPT);
 
-    /* tag 2 becomes 1 or 4, tag 300 becomes 44, tag 20 15: rising or not */
+    /* tag 2 becomes 1 or 4, tag 300 becomes 44, tag 40 15: rising or not */
 
     assert_int_equal(decode_with(159, 1), ASYNC_CORRUPT);
     assert_int_equal(decode_with(159, 4), ASYNC_CORRUPT);
@@ -528,6 +574,7 @@ main(void)
         cmocka_unit_test(the_tags_of_the_golden_job),
         cmocka_unit_test(the_seals_of_the_golden_job),
         cmocka_unit_test(the_keys_of_the_golden_job),
+        cmocka_unit_test(a_retry_names_the_other_job),
         cmocka_unit_test(a_decoded_job_encodes_to_the_same_bytes),
         cmocka_unit_test(unknown_tags_survive_a_change),
         cmocka_unit_test(damage_is_corrupt),

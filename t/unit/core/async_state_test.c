@@ -27,15 +27,17 @@ static const char *const  expected[ASYNC_STATE_MAX] = {
                       | | | | | | | | | CANCEL_REQUESTED
                       | | | | | | | | | | CANCELED
                       | | | | | | | | | | | DELAYED
-                      | | | | | | | | | | | | FORGOTTEN */
-    /* none       */ "Q . . . . . . . . . . S .",
-    /* queued     */ ". P . . . . Q . F . X . .",
-    /* scheduled  */ ". . . . . . Q . F . X . .",
-    /* processing */ ". . P Q Q R . C F P X . .",
-    /* retrying   */ ". . . . . . Q . F . X . .",
-    /* completed  */ ". . . . . . . . . . . . .",
-    /* failed     */ ". . . . . . . . . . . . .",
-    /* canceled   */ ". . . . . . . . . . . . ."
+                      | | | | | | | | | | | | FORGOTTEN
+                      | | | | | | | | | | | | | 14 to 17: none
+                      | | | | | | | | | | | | |       | RETRIED */
+    /* none       */ "Q . . . . . . . . . . S . . . . . .",
+    /* queued     */ ". P . . . . Q . F . X . . . . . . .",
+    /* scheduled  */ ". . . . . . Q . F . X . . . . . . .",
+    /* processing */ ". . P Q Q R . C F P X . . . . . . .",
+    /* retrying   */ ". . . . . . Q . F . X . . . . . . .",
+    /* completed  */ ". . . . . . . . . . . . . . . . . .",
+    /* failed     */ ". . . . . . . . . . . . . . . . . F",
+    /* canceled   */ ". . . . . . . . . . . . . . . . . ."
 };
 
 static const char  letters[ASYNC_STATE_MAX] = {
@@ -143,6 +145,8 @@ numbers_and_names_stay_what_they_are(void **state)
                         "canceled");
     assert_string_equal(async_event_name((async_event_type_t) 12),
                         "delayed");
+    assert_string_equal(async_event_name((async_event_type_t) 18),
+                        "retried");
     assert_string_equal(async_event_name(ASYNC_EVENT_MAX), "");
 }
 
