@@ -19,6 +19,9 @@ module  := $(build)/ngx_http_async_module.so
 program := $(build)/nginx-async
 nginx   := $(build)/nginx
 probe   := $(build)/store-probe
+manuals := $(build)/man/nginx-async.1 $(build)/man/ngx_http_async_module.7
+version := $(shell sed -n 's/^\#define ASYNC_VERSION *"\(.*\)"/\1/p' \
+             src/tool/async_main.c)
 
 core    := $(sort $(wildcard src/core/*.c))
 store   := $(sort $(wildcard src/store/*.c))
@@ -51,11 +54,13 @@ endif
 made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
 
 
-.PHONY: all demo test lint unit fuzz fault valgrind bench install clean help \
-        FORCE
+.PHONY: all program demo test lint unit fuzz fault valgrind bench install \
+        install-module install-program clean help FORCE
 .DELETE_ON_ERROR:
 
-all: $(module) $(program)
+all: $(module) program
+
+program: $(program) $(manuals)
 
 help:
 	@echo 'make              build/ngx_http_async_module.so, build/nginx-async'
@@ -175,6 +180,14 @@ $(nginx): $(ngx_build)/configured FORCE
 	@test "$$(readlink $@)" = $(ngx_binary) || ln -sfn $(ngx_binary) $@
 
 endif
+
+
+# the manual pages: chapters of the README
+
+$(manuals): $(build)/man/%: README.md src/manual/manual.pl \
+            src/tool/async_main.c
+	@mkdir -p $(@D)
+	$(call made,manual)src/manual/manual.pl $* $(version) < $< > $@
 
 
 # a stamp is new only when what it says has changed
@@ -344,9 +357,31 @@ modules_path = $(or $(shell $(nginx) -V 2>&1 \
                  | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'), \
                  $(ngx_modules))
 
-install: all
-	install -D -m 644 $(module) $(DESTDIR)$(modules_path)/$(notdir $(module))
-	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/$(notdir $(program))
+# where systemd looks is the same for every PREFIX
+units     := /lib/systemd/system
+tmpfiles  := /usr/lib/tmpfiles.d
+docs      := $(PREFIX)/share/doc/nginx-async
+put        = install -D -m 644 $(1) $(DESTDIR)$(2)
+completion = $(wildcard src/tool/nginx-async.bash)
+
+install: install-module install-program
+
+install-module: $(module)
+	$(call put,$(module),$(modules_path)/$(notdir $(module)))
+
+install-program: program
+	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/nginx-async
+	$(foreach page,$(manuals),$(call put,$(page),$(PREFIX)/share/man/man$(subst \
+	    .,,$(suffix $(page)))/$(notdir $(page)));)
+	$(if $(completion),$(call put,$(completion), \
+	    $(PREFIX)/share/bash-completion/completions/nginx-async))
+	install -d $(DESTDIR)$(units)
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' src/systemd/nginx-async.service \
+	    > $(DESTDIR)$(units)/nginx-async.service
+	$(call put,src/systemd/nginx-async.tmpfiles,$(tmpfiles)/nginx-async.conf)
+	install -D -m 644 -t $(DESTDIR)$(docs) README.md CHANGES
+	install -D -m 644 -t $(DESTDIR)$(docs)/examples \
+	    $(filter-out %.sh,$(wildcard conf-examples/*.*))
 
 clean:
 	rm -rf $(build)
