@@ -54,7 +54,7 @@ endif
 made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
 
 
-.PHONY: all program demo test lint unit fuzz fault valgrind bench install \
+.PHONY: all program demo test lint unit fuzz fault valgrind bench deb install \
         install-module install-program clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -74,6 +74,7 @@ help:
 	@echo 'make bench        what waiting clients cost'
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
+	@echo 'make deb          the Debian packages, in build/'
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=tree    any of these, with the nginx of a source tree'
 	@echo 'V=1               show the commands'
@@ -382,6 +383,30 @@ install-program: program
 	install -D -m 644 -t $(DESTDIR)$(docs) README.md CHANGES
 	install -D -m 644 -t $(DESTDIR)$(docs)/examples \
 	    $(filter-out %.sh,$(wildcard conf-examples/*.*))
+
+
+# Debian packages: a copy of the source with debian/ where Debian has it
+
+deb_source := $(build)/deb/nginx-async-$(version)
+deb_files  := CHANGES LICENSE Makefile README.md config conf-examples src \
+              t/lib/packages.sh
+
+deb:
+	@t/lib/packages.sh build deb
+	@rm -rf $(build)/deb $(build)/*.deb
+	@mkdir -p $(deb_source)
+	@cp -a --parents $(deb_files) $(deb_source)
+	@mv $(deb_source)/src/debian $(deb_source)
+	@printf 'nginx-async ($(version)-1) bookworm; urgency=medium\n\n  %s\n\n -- %s  %s\n' \
+	    '* What is new is in changelog.gz.' \
+	    "$$(sed -n 's/^Maintainer: //p' src/debian/control)" \
+	    "$$(date -R -r CHANGES)" > $(deb_source)/debian/changelog
+	$(call made,deb)cd $(deb_source) && env -u MAKEFLAGS -u MAKELEVEL -u NGINX_SRC \
+	    dpkg-buildpackage -b -us -uc -j$$(nproc) > ../deb.log 2>&1 \
+	    || { tail -n 15 ../deb.log; exit 1; }
+	@cp $(build)/deb/*_$(version)-1_*.deb $(build)
+	@rm -f $(build)/*-dbgsym_*.deb
+	@ls $(build)/*.deb
 
 clean:
 	rm -rf $(build)

@@ -3,7 +3,7 @@
 # Installs the Debian packages that are missing, and only those.
 #
 #   t/lib/packages.sh [--check] GROUP...       groups: build demo test bench
-#                                                      valgrind
+#                                                      valgrind deb
 #
 # With --check nothing is installed: a sentence says what to install.
 # Nothing is started by it: Debian's nginx package would start a server on
@@ -18,8 +18,8 @@ build='gcc libc6-dev make nginx nginx-dev liblmdb-dev libssl-dev
 demo='curl python3'
 
 # the last lines: what Test::Nginx uses, see test-nginx.sh
-test='chromium clang cppcheck libclang-rt-dev libcmocka-dev nodejs npm openssl
-      perl php-cgi procps
+test='chromium clang cppcheck libclang-rt-dev libcmocka-dev groff-base man-db
+      nodejs npm openssl perl php-cgi procps systemd
       libhttp-message-perl libipc-run-perl liblist-moreutils-perl
       libtest-base-perl libtest-longstring-perl libtext-diff-perl
       liburi-perl libwww-perl'
@@ -28,13 +28,15 @@ bench='perl wrk'
 
 valgrind='libc6-dbg valgrind'
 
+deb='debhelper dpkg-dev'
+
 check=no
 wanted=
 
 for group in "$@"; do
     case $group in
         --check)            check=yes ;;
-        build|demo|test|bench|valgrind)
+        build|demo|test|bench|valgrind|deb)
                             wanted="$wanted ${!group}" ;;
         *)                  echo "$0: no group $group" >&2; exit 2 ;;
     esac
