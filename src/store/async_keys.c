@@ -1,28 +1,19 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "async_base64.h"
 #include "async_db.h"
+#include "async_secret_file.h"
 
 
 /* a line of a key file is shorter; one byte more shows what is too long */
 #define ASYNC_KEYS_LINE  128
 
-/* of base64: 32 bytes make 44 characters, of which the last is padding */
-#define ASYNC_KEYS_BASE64  44
 
-
-static ssize_t async_keys_load(const char *path, char *line, bool *exposed,
-    async_error_t *err);
-static size_t async_keys_trim(const char *line, size_t len);
 static bool async_keys_hex(const char *line, size_t len, uint8_t *bytes);
 static int async_keys_digit(char c);
-static bool async_keys_base64(const char *line, size_t len, uint8_t *bytes);
 
 
 async_rc_t
@@ -31,9 +22,9 @@ async_keys_read(async_keys_t *keys, const char *path, bool *exposed,
 {
     char             line[ASYNC_KEYS_LINE + 1];
     uint8_t          digest[EVP_MAX_MD_SIZE];
-    size_t           len;
-    ssize_t          n;
+    size_t           len, n;
     async_rc_t       rc;
+    async_str_t      text;
     async_secret_t  *secret;
 
     if (keys->n == ASYNC_KEYS_MAX) {
@@ -41,18 +32,22 @@ async_keys_read(async_keys_t *keys, const char *path, bool *exposed,
         return ASYNC_INVALID;
     }
 
-    n = async_keys_load(path, line, exposed, err);
+    rc = async_secret_file(path, line, sizeof(line), &len, exposed,
+                           "make one with \"openssl rand -hex 32 > file\"",
+                           err);
 
-    if (n < 0) {
-        return ASYNC_UNAVAILABLE;
+    if (rc != ASYNC_OK) {
+        return rc;
     }
 
     rc = ASYNC_INVALID;
     secret = &keys->secrets[keys->n];
-    len = async_keys_trim(line, (size_t) n);
+    text.data = line;
+    text.len = len;
 
     if (!async_keys_hex(line, len, secret->bytes)
-        && !async_keys_base64(line, len, secret->bytes))
+        && (!async_base64_decode(secret->bytes, ASYNC_SECRET, &n, text)
+            || n != ASYNC_SECRET))
     {
         async_error_set(err, "\"%.120s\" holds no key of 32 bytes in "
                         "hexadecimal or base64; make one with \"openssl rand "
@@ -72,63 +67,6 @@ async_keys_read(async_keys_t *keys, const char *path, bool *exposed,
     OPENSSL_cleanse(line, sizeof(line));
 
     return rc;
-}
-
-
-/* not a pipe or a device, which could keep us waiting */
-
-static ssize_t
-async_keys_load(const char *path, char *line, bool *exposed,
-    async_error_t *err)
-{
-    int          fd;
-    ssize_t      n;
-    struct stat  st;
-
-    *exposed = false;
-
-    fd = open(path, O_RDONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC);
-
-    if (fd == -1) {
-        async_error_set(err, "cannot open \"%.120s\": %s%s", path,
-                        strerror(errno),
-                        errno == ENOENT ? "; make one with \"openssl rand "
-                                          "-hex 32 > file\"" : "");
-        return -1;
-    }
-
-    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
-        async_error_set(err, "\"%.120s\" is no file", path);
-        close(fd);
-        return -1;
-    }
-
-    *exposed = (st.st_mode & 007) != 0;
-
-    do {
-        n = read(fd, line, ASYNC_KEYS_LINE + 1);
-    } while (n == -1 && errno == EINTR);
-
-    if (n == -1) {
-        async_error_set(err, "cannot read \"%.120s\": %s", path,
-                        strerror(errno));
-    }
-
-    close(fd);
-
-    return n;
-}
-
-
-/* one line end and no more: what follows it is not what anyone meant */
-
-static size_t
-async_keys_trim(const char *line, size_t len)
-{
-    len -= len > 0 && line[len - 1] == '\n' ? 1 : 0;
-    len -= len > 0 && line[len - 1] == '\r' ? 1 : 0;
-
-    return len;
 }
 
 
@@ -167,41 +105,6 @@ async_keys_digit(char c)
     c |= 0x20;
 
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
-/* with its padding or without; only as an encoder would have written it */
-
-static bool
-async_keys_base64(const char *line, size_t len, uint8_t *bytes)
-{
-    bool           same;
-    unsigned char  in[ASYNC_KEYS_BASE64 + 1], out[ASYNC_SECRET + 4];
-    unsigned char  again[ASYNC_KEYS_BASE64 + 1];
-
-    if (len != ASYNC_KEYS_BASE64 && len != ASYNC_KEYS_BASE64 - 1) {
-        return false;
-    }
-
-    memcpy(in, line, len);
-    in[ASYNC_KEYS_BASE64 - 1] = len == ASYNC_KEYS_BASE64
-                                ? (unsigned char) line[len - 1] : '=';
-    in[ASYNC_KEYS_BASE64] = '\0';
-
-    same = EVP_DecodeBlock(out, in, ASYNC_KEYS_BASE64) == ASYNC_SECRET + 1
-           && EVP_EncodeBlock(again, out, ASYNC_SECRET)
-              == ASYNC_KEYS_BASE64
-           && memcmp(again, in, ASYNC_KEYS_BASE64) == 0;
-
-    if (same) {
-        memcpy(bytes, out, ASYNC_SECRET);
-    }
-
-    OPENSSL_cleanse(in, sizeof(in));
-    OPENSSL_cleanse(out, sizeof(out));
-    OPENSSL_cleanse(again, sizeof(again));
-
-    return same;
 }
 
 
