@@ -37,7 +37,7 @@ static const char  *async_scheme_names[ASYNC_SCHEME_MAX] = {
 
 static const struct {
     const char    *headers[ASYNC_SIGNED_HEADERS];
-    const char  *(*read)(async_signature_t *s, const async_str_t *headers);
+    const char  *(*take)(async_signature_t *s, const async_str_t *headers);
 } async_schemes[ASYNC_SCHEME_MAX] = {
 
     [ASYNC_SCHEME_STANDARD] = {
@@ -103,7 +103,7 @@ async_signature_read(async_signature_t *s, async_scheme_t scheme,
         return "The message is not signed.";
     }
 
-    wrong = async_schemes[scheme].read(s, headers);
+    wrong = async_schemes[scheme].take(s, headers);
 
     if (wrong == NULL && s->n == 0) {
         wrong = "The message has no signature of a known kind.";
