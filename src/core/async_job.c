@@ -23,7 +23,8 @@
  * A seal's tag: key id 8, salt 16, u32 crc32c of the head, u32 of the capture.
  * An idempotency key's: hash 32, print 16, u64 expires.
  * A retry's: id of the job that it repeats 16, and if the request's seal was
- * moved, the id that it was made for 16.
+ * moved, the id that it was made for 16.  That of reports: u64 thinned, row,
+ * received, pace.
  */
 
 #include <string.h>
@@ -33,6 +34,7 @@
 
 #define ASYNC_JOB_SEAL  (ASYNC_KEY_ID + ASYNC_SALT + 2 * 4)
 #define ASYNC_JOB_KEY   (ASYNC_SUBMIT_HASH + ASYNC_SUBMIT_PRINT + 8)
+#define ASYNC_JOB_REPORTS  (4 * 8)
 
 /* numbers are never used again; one above the last is of a newer version */
 
@@ -51,6 +53,7 @@ typedef enum {
     ASYNC_JOB_TAG_BUCKET        = 12,
     ASYNC_JOB_TAG_IDEMPOTENCY   = 13,
     ASYNC_JOB_TAG_COALESCE      = 14,
+    ASYNC_JOB_TAG_REPORTS       = 18,
     ASYNC_JOB_TAG_RETRY_OF      = 20,
     ASYNC_JOB_TAG_RETRIED_AS    = 21,
     ASYNC_JOB_TAG_LAST          = 21
@@ -65,6 +68,8 @@ static void async_job_write_body(async_writer_t *w, const async_body_t *body);
 static void async_job_write_seal(async_writer_t *w, async_job_tag_t tag,
     const async_seal_t *seal);
 static void async_job_write_keys(async_writer_t *w, const async_job_t *job);
+static void async_job_write_reports(async_writer_t *w,
+    const async_job_reports_t *reports);
 static void async_job_write_retries(async_writer_t *w,
     const async_job_t *job);
 static void async_job_read_head(async_reader_t *rd, async_job_t *job);
@@ -76,6 +81,9 @@ static bool async_job_read_seal(async_seal_t *seal, async_str_t value);
 static bool async_job_read_dialect(async_job_t *job, async_str_t value);
 static bool async_job_read_keys(async_job_t *job, uint16_t tag,
     async_str_t value);
+static bool async_job_read_reports(async_job_reports_t *reports,
+    async_str_t value);
+static uint64_t async_job_u64(const uint8_t *p);
 static bool async_job_read_retries(async_job_t *job, uint16_t tag,
     async_str_t value);
 
@@ -119,6 +127,7 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
     }
 
     async_job_write_keys(&w, job);
+    async_job_write_reports(&w, &job->reports);
     async_job_write_retries(&w, job);
 
     async_write_raw(&w, job->unknown.data, job->unknown.len);
@@ -250,6 +259,32 @@ async_job_write_keys(async_writer_t *w, const async_job_t *job)
 
 
 static void
+async_job_write_reports(async_writer_t *w, const async_job_reports_t *reports)
+{
+    unsigned  i, shift;
+    uint8_t   bytes[ASYNC_JOB_REPORTS], *p;
+    uint64_t  n[4];
+
+    if (reports->thinned == 0 && reports->row == 0) {
+        return;
+    }
+
+    n[0] = reports->thinned;
+    n[1] = reports->row;
+    n[2] = (uint64_t) reports->received;
+    n[3] = (uint64_t) reports->pace;
+
+    for (i = 0, p = bytes; i < 4; i++) {
+        for (shift = 0; shift < 64; shift += 8) {
+            *p++ = (uint8_t) (n[i] >> shift);
+        }
+    }
+
+    async_write_tag(w, ASYNC_JOB_TAG_REPORTS, bytes, sizeof(bytes));
+}
+
+
+static void
 async_job_write_retries(async_writer_t *w, const async_job_t *job)
 {
     uint8_t  bytes[2 * sizeof(async_id_t)];
@@ -376,8 +411,10 @@ async_job_read_tags(async_reader_t *rd, async_job_t *job)
                 return false;
             }
 
-            if (tag == ASYNC_JOB_TAG_DIALECT
-                && !async_job_read_dialect(job, value))
+            if ((tag == ASYNC_JOB_TAG_DIALECT
+                 && !async_job_read_dialect(job, value))
+                || (tag == ASYNC_JOB_TAG_REPORTS
+                    && !async_job_read_reports(&job->reports, value)))
             {
                 return false;
             }
@@ -493,8 +530,6 @@ async_job_read_dialect(async_job_t *job, async_str_t value)
 static bool
 async_job_read_keys(async_job_t *job, uint16_t tag, async_str_t value)
 {
-    unsigned        i;
-    uint64_t        expires;
     const uint8_t  *p;
 
     p = (const uint8_t *) value.data;
@@ -516,11 +551,7 @@ async_job_read_keys(async_job_t *job, uint16_t tag, async_str_t value)
 
         p += ASYNC_SUBMIT_HASH + ASYNC_SUBMIT_PRINT;
 
-        for (i = 0, expires = 0; i < 8; i++) {
-            expires |= (uint64_t) p[i] << 8 * i;
-        }
-
-        job->idempotency.expires = (int64_t) expires;
+        job->idempotency.expires = (int64_t) async_job_u64(p);
         return true;
 
     case ASYNC_JOB_TAG_COALESCE:
@@ -576,6 +607,40 @@ async_job_read_retries(async_job_t *job, uint16_t tag, async_str_t value)
     memcpy(id, value.data, sizeof(async_id_t));
 
     return true;
+}
+
+
+static bool
+async_job_read_reports(async_job_reports_t *reports, async_str_t value)
+{
+    const uint8_t  *p;
+
+    if (value.len != ASYNC_JOB_REPORTS) {
+        return false;
+    }
+
+    p = (const uint8_t *) value.data;
+
+    reports->thinned = async_job_u64(p);
+    reports->row = async_job_u64(p + 8);
+    reports->received = (int64_t) async_job_u64(p + 16);
+    reports->pace = (int64_t) async_job_u64(p + 24);
+
+    return reports->thinned != 0 || reports->row != 0;
+}
+
+
+static uint64_t
+async_job_u64(const uint8_t *p)
+{
+    unsigned  i;
+    uint64_t  v;
+
+    for (i = 0, v = 0; i < 8; i++) {
+        v |= (uint64_t) p[i] << 8 * i;
+    }
+
+    return v;
 }
 
 

@@ -77,6 +77,18 @@ typedef struct {
 } async_job_key_t;
 
 
+/*
+ * What backends reported.  Of the lines that its history would have, the last
+ * one of an attempt that runs is kept.
+ */
+typedef struct {
+    uint64_t  thinned;              /* lines that were removed */
+    uint64_t  row;                  /* seq of the one that stands, 0 = none */
+    int64_t   received;             /* unix us: the report that is shown */
+    int64_t   pace;                 /* see async_pace.h */
+} async_job_reports_t;
+
+
 /* where a body lies */
 typedef enum {
     ASYNC_BODY_NONE   = 0,          /* there is none (not even an empty one) */
@@ -156,6 +168,7 @@ typedef struct {
                                        has none */
     async_job_key_t  idempotency;
     async_job_key_t  coalesce;      /* until it ends */
+    async_job_reports_t  reports;
     async_id_t   retry_of;          /* the job that it repeats, by hand */
     async_id_t   retried_as;        /* the one that repeats it; all zero:
                                        there is none.  Either may be gone */

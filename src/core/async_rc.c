@@ -63,6 +63,9 @@ async_rc_name(async_rc_t rc)
 
     case ASYNC_OWNER_FULL:
         return "owner-full";
+
+    case ASYNC_EARLY:
+        return "early";
     }
 
     /* no default above: the compiler names a code that was forgotten */

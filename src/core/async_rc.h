@@ -26,7 +26,8 @@ typedef enum {
     ASYNC_NO_KEY,        /* encrypted with a key that is not here */
     ASYNC_EXISTS,        /* the same submit was accepted before */
     ASYNC_KEY_REUSED,    /* another submit was accepted under this key */
-    ASYNC_OWNER_FULL     /* the owner has as many jobs as he may */
+    ASYNC_OWNER_FULL,    /* the owner has as many jobs as he may */
+    ASYNC_EARLY          /* so soon after another: to be tried again */
 } async_rc_t;
 
 

@@ -76,6 +76,13 @@ typedef struct {
  *   FORGOTTEN         id, no fence: all of a job that has ended is removed, as
  *                     its retention would in the end.  ASYNC_REFUSED if it
  *                     has not ended
+ *   PROGRESSED        id, attempt, percent, message (has_message), received:
+ *                     what the backend of that attempt reports.  ASYNC_EARLY
+ *                     if it comes too soon after others: due is when it may
+ *                     come again.  One that is older than the one that is
+ *                     shown, or says the same, changes nothing: ASYNC_OK.
+ *                     ASYNC_REFUSED if the job has ended, ASYNC_STALE if
+ *                     another attempt runs, or none
  *   RETRIED           made by async_store_retry()
  *   others            refused until they are built
  */
@@ -93,6 +100,10 @@ typedef struct {
     bool                 sent;        /* the backend may have got bytes of the
                                          request */
     uint64_t             duration;    /* ms */
+    uint8_t              percent;     /* or ASYNC_NO_PERCENT */
+    bool                 has_message;
+    async_str_t          message;     /* UTF-8, may be empty */
+    int64_t              received;    /* unix us */
     int64_t              deadline;    /* CLOCK_MONOTONIC ms; past it when the
                                          door is open: ASYNC_LATE, not
                                          applied; 0 = none */
@@ -103,7 +114,8 @@ typedef struct {
     async_body_t         response;
     async_str_t          resource;
     async_str_t          detail;
-    async_str_t          by;          /* "client", "worker", "cli:user", … */
+    async_str_t          by;          /* "client", "worker", "backend",
+                                         "cli:user", … */
 
     async_rc_t           rc;          /* out: for this event alone */
 } async_event_t;

@@ -537,6 +537,10 @@ async_check_last_line(async_checker_t *ck, const async_job_t *job)
                              async_state_name((async_state_t) job->state),
                              async_state_name((async_state_t) line.state));
     }
+
+    if (job->reports.thinned != 0) {
+        async_check_thinned(ck, job);
+    }
 }
 
 

@@ -75,15 +75,45 @@ async_check_trail_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
         return;
     }
 
-    /* whatever is thinned later, today every line stands */
+    /* where lines of progress were thinned they are counted at the last */
 
     async_key_trail(&key, &id, seq - 1);
 
-    if (seq > 1
+    if (seq > 1 && job.reports.thinned == 0
         && async_db_get(ck->store, ck->txn, &key, &before) != ASYNC_OK)
     {
         async_check_fault_of(ck, &id, "its history has no line %llu",
                              (unsigned long long) seq - 1);
+    }
+}
+
+
+/* of progress the last line stands, as long as the attempt runs */
+
+void
+async_check_thinned(async_checker_t *ck, const async_job_t *job)
+{
+    bool         more;
+    MDB_val      row, value;
+    uint64_t     n;
+    async_key_t  key;
+
+    async_key_trail(&key, &job->id, 0);
+    more = async_check_seek(ck, &key, &row, &value);
+
+    for (n = 0; more && row.mv_size == key.len
+                && memcmp(row.mv_data, &job->id, sizeof(async_id_t)) == 0;
+         n++)
+    {
+        more = async_check_next(ck, ASYNC_DB_TRAIL, &row, &value);
+    }
+
+    if (n + job->reports.thinned != job->seq) {
+        async_check_fault_of(ck, &job->id, "its history has %llu lines of "
+                             "%llu, and %llu were thinned",
+                             (unsigned long long) n,
+                             (unsigned long long) job->seq,
+                             (unsigned long long) job->reports.thinned);
     }
 }
 

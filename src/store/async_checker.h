@@ -112,6 +112,8 @@ void async_check_meta_row(async_checker_t *ck, async_db_t db,
     const MDB_val *row, const MDB_val *value);
 void async_check_trail_row(async_checker_t *ck, async_db_t db,
     const MDB_val *row, const MDB_val *value);
+/* a job of whose history lines were removed: as many as it says */
+void async_check_thinned(async_checker_t *ck, const async_job_t *job);
 void async_check_feed_row(async_checker_t *ck, async_db_t db,
     const MDB_val *row, const MDB_val *value);
 void async_check_count_row(async_checker_t *ck, async_db_t db,

@@ -30,14 +30,17 @@ static bool async_event_quiet(const async_event_t *event,
 
 
 async_rc_t
-async_event_apply(async_work_t *work, const async_event_t *event)
+async_event_apply(async_work_t *work, async_event_t *given)
 {
-    size_t         need;
-    uint8_t        buf[ASYNC_JOB_MAX];
-    async_rc_t     rc;
-    async_job_t    job;
-    async_event_t  instead;
+    bool                  news;
+    size_t                need;
+    uint8_t               buf[ASYNC_JOB_MAX];
+    async_rc_t            rc;
+    async_job_t           job;
+    async_event_t         instead;
+    const async_event_t  *event;
 
+    event = given;
     rc = async_event_check(event);
 
     if (rc != ASYNC_OK) {
@@ -53,11 +56,15 @@ async_event_apply(async_work_t *work, const async_event_t *event)
         return async_event_client(work, event, &job);
     }
 
+    news = true;
+
     if (rc == ASYNC_OK) {
-        rc = async_event_fence(work, event, &job);
+        rc = event->type == ASYNC_EVENT_PROGRESSED
+             ? async_report_check(work, given, &job, &news)
+             : async_event_fence(work, event, &job);
     }
 
-    if (rc != ASYNC_OK) {
+    if (rc != ASYNC_OK || !news) {
         return rc;
     }
 
@@ -117,6 +124,10 @@ async_event_check(const async_event_t *event)
     case ASYNC_EVENT_CANCEL_REQUESTED:
     case ASYNC_EVENT_FORGOTTEN:
         return ASYNC_OK;
+
+    case ASYNC_EVENT_PROGRESSED:
+        return event->percent <= 100 || event->percent == ASYNC_NO_PERCENT
+               ? ASYNC_OK : ASYNC_INVALID;
 
     case ASYNC_EVENT_CANCELED:
         return event->error == ASYNC_JOB_ERROR_NONE
@@ -241,13 +252,14 @@ async_event_move(async_work_t *work, const async_event_t *event,
     job->state = (uint8_t) state;
     job->seq += quiet ? 0 : 1;
 
+    async_report_leave(&before, job);
     async_event_change(work, event, &policy, job, before.state);
 
     if (async_state_final(state)) {
         async_known_end(job);
     }
 
-    len = async_job_encode(job, buf, sizeof(buf));
+    len = async_report_encode(job, buf, sizeof(buf));
     trail_len = async_event_trail(event, event->type, job, work->now, trail,
                                   sizeof(trail));
 
@@ -263,6 +275,7 @@ async_event_move(async_work_t *work, const async_event_t *event,
         async_event_log(work, job, trail, trail_len);
     }
 
+    async_report_thin(work, &before, job);
     async_place_move(work, &before, job);
     async_known_move(work, &before, job);
     async_event_payload(work, event);
@@ -365,6 +378,10 @@ async_event_change(async_work_t *work, const async_event_t *event,
         }
 
         job->due = 0;
+        break;
+
+    case ASYNC_EVENT_PROGRESSED:
+        async_report_change(event, job, work->now);
         break;
 
     case ASYNC_EVENT_CANCEL_REQUESTED:

@@ -174,7 +174,7 @@ async_fill_history(async_fill_t *f, const async_job_t *job)
     size_t         len;
     uint8_t        buf[ASYNC_TRAIL_MAX];
     MDB_val        value;
-    uint64_t       n, lost;
+    uint64_t       n, lost, thinned;
     async_key_t    key;
     async_trail_t  line, before;
 
@@ -182,6 +182,7 @@ async_fill_history(async_fill_t *f, const async_job_t *job)
     before.event = ASYNC_EVENT_SUBMITTED;
     before.state = ASYNC_STATE_QUEUED;
     before.at = job->created;
+    thinned = job->reports.thinned;
     lost = 0;
 
     for (n = 1; n <= job->seq; n++) {
@@ -191,9 +192,18 @@ async_fill_history(async_fill_t *f, const async_job_t *job)
         if (async_db_get(&f->s->scratch, f->ck.txn, &key, &value) == ASYNC_OK
             && async_trail_decode(&line, value.mv_data, value.mv_size)
                == ASYNC_OK
-            && (n < job->seq || line.state == job->state))
+            && (n < job->seq || line.state == job->state)
+            && (line.event != ASYNC_EVENT_PROGRESSED
+                || n == job->reports.row))
         {
             async_work_put(&f->work, &key, value.mv_data, value.mv_size);
+
+        } else if (thinned > 0 && n < job->seq && n != job->reports.row) {
+
+            /* as it should be, or one that is lost besides: who knows */
+
+            thinned--;
+            continue;
 
         } else {
             line = before;

@@ -15,7 +15,7 @@
 
 #define ASYNC_FILL_JOBS   128                 /* in one transaction */
 #define ASYNC_FILL_BYTES  (4 << 20)
-#define ASYNC_FILL_LINES  (1 << 20)           /* of one history */
+#define ASYNC_FILL_LINES  (1 << 24)           /* of one history */
 
 /* "job <id>: ", which the check puts before what it finds */
 #define ASYNC_FILL_PREFIX (sizeof("job : ") - 1 + ASYNC_ID_TEXT)

@@ -132,7 +132,7 @@ async_rc_t async_event_retry(async_work_t *work, async_event_t *event);
 /* --- every other event, async_event.c --- */
 
 /* an event of a caller: decodes the job and checks the fence */
-async_rc_t async_event_apply(async_work_t *work, const async_event_t *event);
+async_rc_t async_event_apply(async_work_t *work, async_event_t *event);
 /* an event upon a job that was decoded: no fence, no quota */
 async_rc_t async_event_move(async_work_t *work, const async_event_t *event,
     async_job_t *job);
@@ -169,6 +169,24 @@ async_rc_t async_cancel_request(async_work_t *work,
  */
 const async_event_t *async_cancel_instead(const async_event_t *event,
     const async_job_t *job, async_event_t *instead);
+
+
+/* --- async_report.c --- */
+
+/* whether a report changes the job now, and the reason where it does not:
+   ASYNC_OK with *news false means that there is nothing to do */
+async_rc_t async_report_check(const async_work_t *work, async_event_t *event,
+    const async_job_t *job, bool *news);
+/* PROGRESSED in the record, job->seq being its line */
+void async_report_change(const async_event_t *event, async_job_t *job,
+    int64_t now);
+/* any other event: what was reported belongs to an attempt that runs */
+void async_report_leave(const async_job_t *before, async_job_t *job);
+/* the line that was replaced, or whose attempt is over */
+void async_report_thin(async_work_t *work, const async_job_t *before,
+    const async_job_t *job);
+/* a record with a message that leaves no room is written with less of it */
+size_t async_report_encode(async_job_t *job, uint8_t *buf, size_t cap);
 
 
 /* --- async_known.c --- */

@@ -531,6 +531,55 @@ a_dialect_other_than_native_is_one_byte(void **state)
 
 
 static void
+what_was_reported_is_one_tag(void **state)
+{
+    size_t       len, i;
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_job_t  job, again;
+
+    static const uint8_t  tag[] = {
+        18, 0, 32, 0, 0, 0,
+        7, 0, 0, 0, 0, 0, 0, 0,  9, 0, 0, 0, 0, 0, 0, 0,
+        0x80, 0x91, 0x4e, 0x5a, 0xe0, 0x60, 6, 0,
+        0xc5, 0xb2, 2, 0xa2, 1, 0, 0, 0
+    };
+
+    (void) state;
+
+    make_job(&job);
+    job.unknown.len = 0;
+    job.reports.thinned = 7;
+    job.reports.row = 9;
+    job.reports.received = 0x660e05a4e9180;
+    job.reports.pace = 0x1a202b2c5;
+
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_memory_equal(buf + len - sizeof(tag), tag, sizeof(tag));
+
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_memory_equal(&again.reports, &job.reports, sizeof(job.reports));
+
+    for (i = 0; i < len; i++) {
+        assert_int_equal(async_job_decode(&again, &id, buf, i),
+                         ASYNC_CORRUPT);
+    }
+
+    /* of another length, and one that says nothing */
+
+    memset(&job.reports, 0, sizeof(job.reports));
+    job.unknown.data = "\x12\x00\x02\x00\x00\x00\x01\x01";
+    job.unknown.len = 8;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_CORRUPT);
+
+    job.unknown.len = 0;
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(async_job_decode(&again, &id, buf, len), ASYNC_OK);
+    assert_int_equal(again.reports.thinned + again.reports.row, 0);
+}
+
+
+static void
 a_record_over_cap_is_not_written(void **state)
 {
     char         text[ASYNC_JOB_MAX];
@@ -582,6 +631,7 @@ main(void)
         cmocka_unit_test(values_out_of_range_are_corrupt),
         cmocka_unit_test(what_could_not_be_read_is_not_written),
         cmocka_unit_test(a_dialect_other_than_native_is_one_byte),
+        cmocka_unit_test(what_was_reported_is_one_tag),
         cmocka_unit_test(a_record_over_cap_is_not_written),
         cmocka_unit_test(errors_have_their_names_on_the_wire)
     };
