@@ -258,6 +258,47 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
+char *
+ngx_http_async_set_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_async_loc_conf_t *conf, ngx_http_handler_pt handler)
+{
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_async_main_conf_t  *amcf;
+
+    if (conf->endpoint == cmd) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
+
+    if (clcf->noname || clcf->named || clcf->exact_match
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+        || clcf->name.len == 0 || clcf->name.data[clcf->name.len - 1] != '/')
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" needs a location that is a prefix and ends "
+                           "in \"/\", such as \"location %s\", not \"%V\"",
+                           &cmd->name, cmd->post, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (clcf->handler) {
+        return "stands beside another directive that answers requests, such "
+               "as proxy_pass: write one location for each";
+    }
+
+    clcf->handler = handler;
+    conf->endpoint = cmd;
+    conf->handler = handler;
+    amcf->used = 1;
+
+    return NGX_CONF_OK;
+}
+
+
 /* one of the two would be switched off without a word */
 
 static char *
@@ -270,17 +311,18 @@ ngx_http_async_check_endpoint(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
     if (conf->mode != NGX_CONF_UNSET_UINT && conf->mode != NGX_HTTP_ASYNC_OFF)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "location \"%V\" has \"async_status\" and \"async\": "
-                      "write one location for each, such as \"location /jobs/ "
-                      "{ async_status; }\"", &clcf->name);
+                      "location \"%V\" has \"%V\" and \"async\": write one "
+                      "location for each, such as \"location %s { %V; }\"",
+                      &clcf->name, &conf->endpoint->name,
+                      conf->endpoint->post, &conf->endpoint->name);
         return NGX_CONF_ERROR;
     }
 
-    if (clcf->handler != ngx_http_async_status_handler) {
+    if (clcf->handler != conf->handler) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "location \"%V\" has \"async_status\", and another "
-                      "directive that answers its requests, such as "
-                      "proxy_pass: write one location for each", &clcf->name);
+                      "location \"%V\" has \"%V\", and another directive that "
+                      "answers its requests, such as proxy_pass: write one "
+                      "location for each", &clcf->name, &conf->endpoint->name);
         return NGX_CONF_ERROR;
     }
 

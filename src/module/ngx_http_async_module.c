@@ -3,7 +3,7 @@
  * The module's face: directives, configuration and its checks, registration.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_progress.h"
 
 
 #define NGX_HTTP_ASYNC_LOC                                                   \
@@ -187,7 +187,14 @@ static ngx_command_t  ngx_http_async_commands[] = {
       ngx_http_async_status,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      NULL },
+      "/jobs/" },
+
+    { ngx_string("async_progress"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_async_set_progress,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      "/progress/" },
 
       ngx_null_command
 };
@@ -308,37 +315,19 @@ ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_async_loc_conf_t *alcf = conf;
 
-    ngx_http_async_place_t      *status;
-    ngx_http_core_loc_conf_t    *clcf;
-    ngx_http_async_srv_conf_t   *ascf;
-    ngx_http_async_main_conf_t  *amcf;
+    char                       *rc;
+    ngx_http_async_place_t     *status;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_async_srv_conf_t  *ascf;
 
-    if (alcf->endpoint) {
-        return "is duplicate";
+    rc = ngx_http_async_set_endpoint(cf, cmd, alcf,
+                                     ngx_http_async_status_handler);
+    if (rc != NGX_CONF_OK) {
+        return rc;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->noname || clcf->named || clcf->exact_match
-#if (NGX_PCRE)
-        || clcf->regex
-#endif
-        || clcf->name.len == 0 || clcf->name.data[clcf->name.len - 1] != '/')
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"async_status\" needs a location that is a prefix "
-                           "and ends in \"/\", such as \"location /jobs/\", "
-                           "not \"%V\"", &clcf->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (clcf->handler) {
-        return "stands beside another directive that answers requests, such "
-               "as proxy_pass: write one location for each";
-    }
-
     ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
-    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
 
     status = ngx_array_push(&ascf->statuses);
     if (status == NULL) {
@@ -347,10 +336,6 @@ ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     status->name = clcf->name;
     status->conf = alcf;
-
-    clcf->handler = ngx_http_async_status_handler;
-    alcf->endpoint = 1;
-    amcf->used = 1;
 
     return NGX_CONF_OK;
 }
@@ -401,6 +386,8 @@ ngx_http_async_postconfiguration(ngx_conf_t *cf)
 
         *h = handlers[i].handler;
     }
+
+    ngx_http_async_progress_init(cf);
 
     if (ngx_http_async_facts_init(cf) != NGX_OK
         || ngx_http_async_init_variables(cf, amcf) != NGX_OK)

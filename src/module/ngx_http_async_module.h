@@ -30,6 +30,8 @@
 #define NGX_HTTP_ASYNC_PROBLEM_MAX   4096     /* of an error with it, escaped */
 
 
+typedef struct ngx_http_async_progress_s  ngx_http_async_progress_t;
+
 typedef struct {
     ngx_str_t                    path;        /* absolute, NUL-terminated */
     off_t                        size;
@@ -49,6 +51,9 @@ typedef struct {
     ngx_thread_pool_t           *results;     /* one thread: those that are
                                                  served from the spool */
 
+    ngx_http_async_progress_t   *progress;    /* one with a base, for servers
+                                                 that have none */
+
     ngx_uint_t                   used;        /* unsigned used:1: something
                                                  needs a store */
 } ngx_http_async_main_conf_t;
@@ -67,6 +72,7 @@ typedef struct {
     ngx_array_t                  submits;     /* the same, for checks */
     uint64_t                     key;         /* names the private listener */
     ngx_array_t                  keys;        /* uint64_t: of its locations */
+    ngx_http_async_progress_t   *progress;    /* NULL: nobody reports */
 
     unsigned                     async:1;     /* has an async location */
     unsigned                     replay:1;    /* the private listener's copy */
@@ -138,7 +144,9 @@ struct ngx_http_async_loc_conf_s {
     uint64_t                     key;         /* of this location */
     uint8_t                      policy[ASYNC_POLICY_KEY];
     ngx_uint_t                   attempts;    /* of that policy */
-    ngx_flag_t                   endpoint;    /* one of our own, not merged */
+    /* of a location of our own, not merged; NULL: it is none */
+    ngx_command_t               *endpoint;
+    ngx_http_handler_pt          handler;
 };
 
 
@@ -281,6 +289,9 @@ void *ngx_http_async_create_srv_conf(ngx_conf_t *cf);
 void *ngx_http_async_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+/* makes the location one of our own; cmd->post: how it is written */
+char *ngx_http_async_set_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_async_loc_conf_t *conf, ngx_http_handler_pt handler);
 async_queue_t *ngx_http_async_find_queue(ngx_http_async_main_conf_t *amcf,
     ngx_str_t *name);
 void ngx_http_async_init_queue(async_queue_t *queue, ngx_str_t *name);
@@ -337,7 +348,7 @@ ngx_uint_t ngx_http_async_published(void);
 const char *ngx_http_async_store_error(void);
 
 /* ngx_http_async_op.c */
-/* NULL: no memory.  handler gets it back, and frees */
+/* NULL: no memory.  r may be NULL.  handler gets it back, and frees */
 ngx_http_async_op_t *ngx_http_async_create_op(ngx_http_request_t *r,
     ngx_http_async_op_handler_pt handler);
 /* the request, which the op then no longer knows; NULL once it is gone */

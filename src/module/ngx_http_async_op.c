@@ -20,15 +20,20 @@ ngx_http_async_create_op(ngx_http_request_t *r,
     ngx_http_cleanup_t   *cln;
     ngx_http_async_op_t  *op;
 
+    cln = NULL;
+
     pool = ngx_create_pool(NGX_HTTP_ASYNC_POOL, ngx_cycle->log);
     if (pool == NULL) {
         return NULL;
     }
 
     op = ngx_pcalloc(pool, sizeof(ngx_http_async_op_t));
-    cln = ngx_http_cleanup_add(r, 0);
 
-    if (op == NULL || cln == NULL) {
+    if (r) {
+        cln = ngx_http_cleanup_add(r, 0);
+    }
+
+    if (op == NULL || (r && cln == NULL)) {
         ngx_destroy_pool(pool);
         return NULL;
     }
@@ -38,9 +43,11 @@ ngx_http_async_create_op(ngx_http_request_t *r,
     op->handler = handler;
     op->fd = NGX_INVALID_FILE;
 
-    cln->handler = ngx_http_async_op_gone;
-    cln->data = op;
-    op->cleanup = cln;
+    if (cln) {
+        cln->handler = ngx_http_async_op_gone;
+        cln->data = op;
+        op->cleanup = cln;
+    }
 
     return op;
 }

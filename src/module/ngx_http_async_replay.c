@@ -4,7 +4,7 @@
  * everything behind it, the request that the client sent.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_progress.h"
 
 #include <sys/socket.h>
 
@@ -279,7 +279,7 @@ static ngx_int_t
 ngx_http_async_set_headers(ngx_http_request_t *r,
     ngx_http_async_ticket_t *ticket)
 {
-    ngx_str_t         key;
+    ngx_str_t         key, url;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
@@ -292,7 +292,11 @@ ngx_http_async_set_headers(ngx_http_request_t *r,
     h->value = ticket->id_text;
 
     if (ngx_http_async_add_header_in(r, "Async-Attempt", &ticket->attempt)
-        != NGX_OK)
+        != NGX_OK
+        || ngx_http_async_progress_url(r, &ticket->id, &url) != NGX_OK
+        || (url.len && ngx_http_async_add_header_in(r, "Async-Progress-Url",
+                                                    &url)
+                       != NGX_OK))
     {
         return NGX_ERROR;
     }
