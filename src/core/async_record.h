@@ -39,7 +39,9 @@ typedef enum {
     ASYNC_RECORD_META     = 8,
     ASYNC_RECORD_COUNT    = 9,
     ASYNC_RECORD_KEYS     = 10,  /* async_keys.h */
-    ASYNC_RECORD_RUNS     = 12   /* async_runs.h */
+    ASYNC_RECORD_RUNS     = 12,  /* async_runs.h */
+    ASYNC_RECORD_METRICS  = 16,  /* async_metrics.h, like the next */
+    ASYNC_RECORD_RECENT   = 17
 } async_record_kind_t;
 
 

@@ -6,6 +6,7 @@
 #define ASYNC_RUNS_BITS  7          /* that count in a figure */
 
 
+static void async_runs_sort(const async_runs_t *runs, uint32_t *sorted);
 static uint32_t async_runs_round(uint64_t ms);
 
 
@@ -25,12 +26,49 @@ async_runs_add(async_runs_t *runs, uint64_t ms)
 uint32_t
 async_runs_median(const async_runs_t *runs)
 {
-    unsigned  i, j, middle;
-    uint32_t  ms, sorted[ASYNC_RUNS];
+    unsigned  middle;
+    uint32_t  sorted[ASYNC_RUNS];
 
     if (runs->n == 0) {
         return 0;
     }
+
+    async_runs_sort(runs, sorted);
+
+    middle = runs->n / 2;
+
+    if (runs->n % 2 == 1) {
+        return async_runs_round(sorted[middle]);
+    }
+
+    return async_runs_round(((uint64_t) sorted[middle - 1] + sorted[middle])
+                            / 2);
+}
+
+
+uint32_t
+async_runs_percentile(const async_runs_t *runs, unsigned percent)
+{
+    unsigned  rank;
+    uint32_t  sorted[ASYNC_RUNS];
+
+    if (runs->n == 0) {
+        return 0;
+    }
+
+    async_runs_sort(runs, sorted);
+
+    rank = (runs->n * percent + 99) / 100;
+
+    return sorted[rank > 0 ? rank - 1 : 0];
+}
+
+
+static void
+async_runs_sort(const async_runs_t *runs, uint32_t *sorted)
+{
+    unsigned  i, j;
+    uint32_t  ms;
 
     for (i = 0; i < runs->n; i++) {
 
@@ -42,15 +80,6 @@ async_runs_median(const async_runs_t *runs)
 
         sorted[j] = ms;
     }
-
-    middle = runs->n / 2;
-
-    if (runs->n % 2 == 1) {
-        return async_runs_round(sorted[middle]);
-    }
-
-    return async_runs_round(((uint64_t) sorted[middle - 1] + sorted[middle])
-                            / 2);
 }
 
 

@@ -33,6 +33,8 @@ void async_runs_add(async_runs_t *runs, uint64_t ms);
  */
 uint32_t async_runs_median(const async_runs_t *runs);
 uint32_t async_runs_mean(const async_runs_t *runs);
+/* that so many in a hundred were not longer than; exact, 0 without any */
+uint32_t async_runs_percentile(const async_runs_t *runs, unsigned percent);
 
 size_t async_runs_encode(const async_runs_t *runs, uint8_t *buf, size_t cap);
 /* if it is not ASYNC_OK, runs is empty */

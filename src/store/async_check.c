@@ -467,6 +467,8 @@ async_check_count(async_checker_t *ck, const async_job_t *job)
         return;
     }
 
+    tally->states[job->state]++;
+
     if (job->state == ASYNC_STATE_PROCESSING) {
         tally->running++;
 

@@ -8,6 +8,10 @@
 #include "async_checker.h"
 
 
+static void async_check_states(async_checker_t *ck,
+    const async_check_tally_t *tally, const MDB_val *value);
+
+
 void
 async_check_meta_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     const MDB_val *value)
@@ -215,6 +219,37 @@ async_check_count_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
                           (unsigned long long) tally->queued,
                           (unsigned long long) tally->running);
     }
+
+    async_check_states(ck, tally, value);
+}
+
+
+static void
+async_check_states(async_checker_t *ck, const async_check_tally_t *tally,
+    const MDB_val *value)
+{
+    int       state;
+    uint64_t  n[ASYNC_QUEUE_COUNTS];
+
+    /* a row of an older version does not say */
+
+    if (async_count_decode(n, ASYNC_QUEUE_COUNTS, value->mv_data,
+                           value->mv_size) != ASYNC_OK)
+    {
+        return;
+    }
+
+    for (state = 1; state < ASYNC_STATE_MAX; state++) {
+
+        if (!async_check_sum(ck, n[1 + state], tally->states[state])) {
+            async_check_fault(ck, "queue \"%.*s\": counts say %llu %s, there "
+                              "are %llu",
+                              (int) tally->queue.len, tally->queue.data,
+                              (unsigned long long) n[1 + state],
+                              async_state_name((async_state_t) state),
+                              (unsigned long long) tally->states[state]);
+        }
+    }
 }
 
 
@@ -223,6 +258,7 @@ async_check_stat_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     const MDB_val *value)
 {
     uint64_t      n;
+    async_rc_t    rc;
     async_key_t   key;
     async_runs_t  runs;
 
@@ -236,6 +272,20 @@ async_check_stat_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
             async_check_fault(ck, "stats: the run times of a %s are damaged",
                               *(uint8_t *) row->mv_data
                               == ASYNC_STAT_OF_QUEUE ? "queue" : "location");
+        }
+
+        return;
+    }
+
+    rc = async_key_metered(row->mv_data, row->mv_size, value->mv_data,
+                           value->mv_size);
+
+    if (rc != ASYNC_NOT_FOUND) {
+
+        if (rc != ASYNC_OK) {
+            async_check_fault(ck, "stats: what is counted of queue \"%.*s\" "
+                              "is damaged", (int) row->mv_size - 1,
+                              (const char *) row->mv_data + 1);
         }
 
         return;

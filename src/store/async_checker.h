@@ -14,6 +14,7 @@ typedef struct {
     async_str_t  queue;              /* borrowed from the map */
     uint64_t     queued;
     uint64_t     running;
+    uint64_t     states[ASYNC_STATE_MAX];
     bool         seen;               /* there is a row for it in counts */
 } async_check_tally_t;
 

@@ -223,8 +223,7 @@ async_claim_aside(async_work_t *work, async_db_t db, const MDB_val *row)
         tally = async_work_tally(work, queue);
 
         if (tally != NULL && tally->queued > 0) {
-            tally->queued--;
-            tally->changed = true;
+            async_place_count(tally, ASYNC_STATE_QUEUED, -1);
         }
 
         /* whose it was is in the record */

@@ -187,6 +187,50 @@ async_key_is_runs(const void *key, size_t len)
 
 
 void
+async_key_metrics(async_key_t *key, async_str_t queue)
+{
+    async_key_start(key, ASYNC_DB_STATS);
+    async_key_u8(key, ASYNC_STAT_METRICS);
+    async_key_bytes(key, queue.data, queue.len);
+}
+
+
+void
+async_key_recent(async_key_t *key, async_str_t queue)
+{
+    async_key_start(key, ASYNC_DB_STATS);
+    async_key_u8(key, ASYNC_STAT_RECENT);
+    async_key_bytes(key, queue.data, queue.len);
+}
+
+
+async_rc_t
+async_key_metered(const void *key, size_t key_len, const void *value,
+    size_t len)
+{
+    const uint8_t    *p = key;
+    async_recent_t    recent;
+    async_metrics_t   metrics;
+
+    if (key_len < 2 || key_len > 1 + ASYNC_QUEUE_MAX) {
+        return ASYNC_NOT_FOUND;
+    }
+
+    switch (p[0]) {
+
+    case ASYNC_STAT_METRICS:
+        return async_metrics_decode(&metrics, value, len);
+
+    case ASYNC_STAT_RECENT:
+        return async_recent_decode(&recent, value, len);
+
+    default:
+        return ASYNC_NOT_FOUND;
+    }
+}
+
+
+void
 async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
     const async_id_t *id)
 {

@@ -14,12 +14,14 @@
  *   trail    id 16, seq 8                             -> TRAIL record
  *   feed     number 8                                 -> id 16, seq 8
  *   bystate  state 1, created 8, id 16                -> nothing
- *   counts   queue                                    -> COUNT record
+ *   counts   queue                                    -> COUNT record: that
+ *            wait, that run, of each state
  *            0, owner 16, queue                       -> COUNT record
  *   policy   1, key 16 | 2, queue | 3                 -> POLICY | QUEUE | KEYS
  *            4, queue                                 -> COUNT record
  *   stats    name                                     -> COUNT record
  *            1, server 8, location 8 | 2, queue       -> RUNS record
+ *            3, queue | 4, queue                      -> METRICS | RECENT
  *   keys     bucket 8, hash 32                        -> id 16, print 16
  *   owners   bucket 8, owner 16, id 16                -> nothing
  *
@@ -53,6 +55,7 @@
 #include "async_cipher.h"
 #include "async_door.h"
 #include "async_guard.h"
+#include "async_metrics.h"
 #include "async_payload.h"
 #include "async_runs.h"
 #include "async_scribe.h"
@@ -107,6 +110,8 @@ typedef enum {                       /* on disk, part of the key */
 
 #define ASYNC_STAT_OF_LOCATION    1  /* first byte of a key of stats that is */
 #define ASYNC_STAT_OF_QUEUE       2  /* no name */
+#define ASYNC_STAT_METRICS        3
+#define ASYNC_STAT_RECENT         4
 
 /* what a queue gets that nobody configured */
 #define ASYNC_QUEUE_CONCURRENCY   8
@@ -146,6 +151,13 @@ void async_key_location_runs(async_key_t *key, uint64_t server,
 void async_key_queue_runs(async_key_t *key, async_str_t queue);
 /* whether the key is one of these two, as far as can be seen */
 bool async_key_is_runs(const void *key, size_t len);
+/* what is counted of a queue */
+void async_key_metrics(async_key_t *key, async_str_t queue);
+void async_key_recent(async_key_t *key, async_str_t queue);
+/* whether value is sound, under a key of one of these two; ASYNC_NOT_FOUND:
+   the key is none */
+async_rc_t async_key_metered(const void *key, size_t key_len,
+    const void *value, size_t len);
 void async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
     const async_id_t *id);
 /* the first bytes of all rows of jobs that are parked for a server */
@@ -185,7 +197,11 @@ async_rc_t async_meta_decode(async_meta_t *meta, const void *data,
     size_t len);
 
 /* COUNT records: a queue's figures, or n numbers of stats */
-#define ASYNC_COUNT_MAX  64
+#define ASYNC_COUNT_MAX  128
+
+/* of a queue: they wait, they run; then of each state from 1 on, which a row
+   of an older version does not have */
+#define ASYNC_QUEUE_COUNTS  (2 + ASYNC_STATE_MAX - 1)
 
 size_t async_count_encode(const uint64_t *n, unsigned count, uint8_t *buf,
     size_t cap);
@@ -210,15 +226,20 @@ typedef struct {
     async_key_t  key;                /* of counts: the bytes are the name */
     uint64_t     queued;
     uint64_t     running;
+    uint64_t     states[ASYNC_STATE_MAX];
     uint32_t     concurrency;
     uint32_t     max_queued;
     uint32_t     per_owner;          /* 0 = no limit */
     bool         changed;
+    bool         metered;            /* the last two were read */
 
     uint64_t     interval;           /* of the policy */
     bool         gate;               /* the two below were read */
     bool         paused;
     uint64_t     next;
+
+    async_metrics_t  metrics;
+    async_recent_t   recent;
 } async_tally_t;
 
 /* run times that a transaction adds to */

@@ -284,6 +284,7 @@ async_event_move(async_work_t *work, const async_event_t *event,
 
     async_place_count(tally, before.state, -1);
     async_place_count(tally, job->state, 1);
+    async_meter_event(work, tally, event, &before, job);
 
     if (async_state_final(state)) {
         async_owner_count(work, job, -1);

@@ -8,6 +8,7 @@
 #include "async_work.h"
 
 
+static void async_place_add(uint64_t *n, int by);
 static void async_place_leave(async_work_t *work, const async_key_t *key);
 
 
@@ -38,32 +39,37 @@ async_place_job(async_work_t *work, const async_key_t *row, async_job_t *job,
 void
 async_place_count(async_tally_t *tally, uint8_t state, int by)
 {
-    uint64_t  *n;
-
     switch ((async_state_t) state) {
 
     case ASYNC_STATE_QUEUED:
     case ASYNC_STATE_SCHEDULED:
     case ASYNC_STATE_RETRYING:
-        n = &tally->queued;
+        async_place_add(&tally->queued, by);
         break;
 
     case ASYNC_STATE_PROCESSING:
-        n = &tally->running;
+        async_place_add(&tally->running, by);
         break;
 
     default:
-        return;
+        break;
     }
 
+    async_place_add(&tally->states[state], by);
+
+    tally->changed = true;
+}
+
+
+static void
+async_place_add(uint64_t *n, int by)
+{
     if (by > 0) {
         (*n)++;
 
     } else if (*n > 0) {
         (*n)--;
     }
-
-    tally->changed = true;
 }
 
 

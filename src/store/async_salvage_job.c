@@ -406,13 +406,13 @@ async_fill_rows(async_fill_t *f, async_job_t *job)
 
     async_fill_history(f, job);
 
+    tally = async_work_tally(&f->work, job->queue);
+
+    if (tally != NULL) {
+        async_place_count(tally, job->state, 1);
+    }
+
     if (!async_state_final((async_state_t) job->state)) {
-        tally = async_work_tally(&f->work, job->queue);
-
-        if (tally != NULL) {
-            async_place_count(tally, job->state, 1);
-        }
-
         async_owner_count(&f->work, job, 1);
     }
 

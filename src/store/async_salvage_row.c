@@ -250,7 +250,10 @@ async_scratch_row(void *data, const async_pages_row_t *row)
     } else if (async_row_policy(row)) {
         async_scratch_put(s, ASYNC_DB_POLICY, row, sure);
 
-    } else if (async_row_runs(row)) {
+    } else if (async_row_runs(row)
+               || async_key_metered(row->key, row->key_len, row->value,
+                                    row->len) == ASYNC_OK)
+    {
         async_scratch_put(s, ASYNC_DB_STATS, row, sure);
 
     } else if (!async_row_id(row, &id)) {

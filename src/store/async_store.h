@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "async_job.h"
+#include "async_metrics.h"
 #include "async_policy.h"
 #include "async_rc.h"
 #include "async_runs.h"
@@ -158,6 +159,7 @@ uint64_t async_line_ahead(const async_line_t *line, const async_job_t *job);
 typedef struct {
     uint64_t  queued;          /* waiting, parked and due ones included */
     uint64_t  running;
+    uint64_t  states[ASYNC_STATE_MAX];    /* jobs that are kept, by state */
     bool      paused;          /* starts no job, see async_store_pause() */
 } async_queue_figures_t;
 
@@ -166,6 +168,18 @@ typedef bool (*async_queue_fn)(void *data, const async_queue_t *q,
 
 async_rc_t async_view_queues(async_view_t *view, async_queue_fn fn,
     void *data);
+
+/* what is counted of a queue; zero where there is nothing yet */
+typedef struct {
+    async_metrics_t  metrics;
+    async_recent_t   recent;   /* as of its last event */
+    async_runs_t     runs;     /* that were completed */
+    int64_t          oldest;   /* unix ms since when the first of those whose
+                                  turn it may be waits, 0 = none */
+} async_queue_meter_t;
+
+async_rc_t async_view_meter(async_view_t *view, async_str_t queue,
+    async_queue_meter_t *meter);
 
 /* jobs newest first, at most limit; fn as above, job borrowed for the call */
 typedef bool (*async_job_fn)(void *data, const async_job_t *job);

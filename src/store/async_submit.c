@@ -295,6 +295,10 @@ async_event_enter(async_work_t *work, const async_job_t *job,
 
     async_place_count(tally, job->state, 1);
     async_owner_count(work, job, 1);
+
+    async_meter_enter(work, tally, async_job_has(&job->retry_of)
+                                   ? ASYNC_SUBMIT_RETRIED
+                                   : ASYNC_SUBMIT_ACCEPTED);
 }
 
 

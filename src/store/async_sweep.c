@@ -146,8 +146,15 @@ async_sweep_result(async_work_t *work, async_sweep_t *sweep, async_job_t *job)
 unsigned
 async_work_forget(async_work_t *work, const async_job_t *job)
 {
-    unsigned     rows;
-    async_key_t  key, below;
+    unsigned        rows;
+    async_key_t     key, below;
+    async_tally_t  *tally;
+
+    tally = async_work_tally(work, job->queue);
+
+    if (tally != NULL) {
+        async_place_count(tally, job->state, -1);
+    }
 
     rows = async_work_drop(work, job, ASYNC_PAYLOAD_REQUEST,
                            ASYNC_PAYLOAD_RESPONSE_BODY);

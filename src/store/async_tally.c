@@ -13,6 +13,7 @@ static async_tally_t *async_tally_find(async_work_t *work,
     async_str_t queue);
 static async_tally_t *async_tally_add(async_work_t *work, async_str_t queue);
 static void async_tally_load(async_work_t *work, async_tally_t *tally);
+static void async_tally_counts(async_work_t *work, async_tally_t *tally);
 static void async_tally_names(async_work_t *work);
 static void async_tally_walk(async_work_t *work, async_db_t db);
 static void async_tally_row(async_work_t *work, async_db_t db,
@@ -98,7 +99,6 @@ static void
 async_tally_load(async_work_t *work, async_tally_t *tally)
 {
     MDB_val        v;
-    uint64_t       n[2];
     async_str_t    name;
     async_key_t    key;
     async_queue_t  queue;
@@ -120,24 +120,69 @@ async_tally_load(async_work_t *work, async_tally_t *tally)
         tally->interval = queue.interval;
     }
 
+    async_tally_counts(work, tally);
+}
+
+
+/* a row of an older version has no states: they are counted once */
+
+static void
+async_tally_counts(async_work_t *work, async_tally_t *tally)
+{
+    MDB_val   v;
+    uint64_t  n[ASYNC_QUEUE_COUNTS];
+
     if (async_work_get(work, &tally->key, &v) != ASYNC_OK) {
         return;
     }
 
-    if (async_count_decode(n, 2, v.mv_data, v.mv_size) == ASYNC_OK) {
-        tally->queued = n[0];
-        tally->running = n[1];
-
-    } else {
+    if (async_count_decode(n, ASYNC_QUEUE_COUNTS, v.mv_data, v.mv_size)
+        != ASYNC_OK)
+    {
         work->recount = true;
+        return;
+    }
+
+    tally->queued = n[0];
+    tally->running = n[1];
+
+    memcpy(tally->states + 1, n + 2,
+           (ASYNC_STATE_MAX - 1) * sizeof(uint64_t));
+}
+
+
+void
+async_tally_end(async_work_t *work)
+{
+    unsigned        i;
+    uint64_t        n[ASYNC_QUEUE_COUNTS];
+    uint8_t         buf[ASYNC_COUNT_MAX];
+    async_tally_t  *tally;
+
+    for (i = 0; i < work->ntallies; i++) {
+        tally = &work->store->tallies[i];
+
+        if (tally->changed) {
+            n[0] = tally->queued;
+            n[1] = tally->running;
+
+            memcpy(n + 2, tally->states + 1,
+                   (ASYNC_STATE_MAX - 1) * sizeof(uint64_t));
+
+            async_work_put(work, &tally->key, buf,
+                           async_count_encode(n, ASYNC_QUEUE_COUNTS, buf,
+                                              sizeof(buf)));
+        }
+
+        async_meter_end(work, tally);
     }
 }
 
 
 /*
  * Figures are derived, so damage to them, or to a job that they count, need
- * not stop a queue.  It takes a look at every job that is not final: slow,
- * and only then.
+ * not stop a queue.  It takes a look at every job: slow, and only then, and
+ * once in a store of an older version.
  */
 
 void
@@ -156,12 +201,14 @@ async_work_recount(async_work_t *work)
 
         tally->queued = 0;
         tally->running = 0;
+        memset(tally->states, 0, sizeof(tally->states));
         tally->changed = true;
     }
 
     async_tally_walk(work, ASYNC_DB_READY);
     async_tally_walk(work, ASYNC_DB_TIMERS);
     async_tally_walk(work, ASYNC_DB_RUNNING);
+    async_tally_walk(work, ASYNC_DB_BYSTATE);
 
     work->recounting = false;
     work->recount = false;
@@ -269,6 +316,11 @@ async_tally_row(async_work_t *work, async_db_t db, const MDB_val *row)
     }
 
     tally->changed = true;
+
+    if (db == ASYNC_DB_BYSTATE) {
+        tally->states[job.state]++;
+        return;
+    }
 
     if (db == ASYNC_DB_RUNNING) {
         tally->running++;

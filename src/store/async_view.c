@@ -383,7 +383,7 @@ async_queues_each(async_view_t *view, async_queues_t *both,
     async_queue_fn fn, void *data)
 {
     int                    rc, order;
-    uint64_t               n[2];
+    uint64_t               n[ASYNC_QUEUE_COUNTS];
     async_queue_t          queue;
     async_queue_figures_t  figures;
 
@@ -408,16 +408,26 @@ async_queues_each(async_view_t *view, async_queues_t *both,
         queue.name.len = order > 0 ? both->name.mv_size
                                    : both->policy.mv_size - 1;
 
-        if (order < 0
-            || async_count_decode(n, 2, both->count.mv_data,
+        memset(n, 0, sizeof(n));
+
+        /* in a store of an older version there are but the first two */
+
+        if (order >= 0
+            && async_count_decode(n, ASYNC_QUEUE_COUNTS, both->count.mv_data,
                                   both->count.mv_size) != ASYNC_OK)
         {
-            n[0] = 0;
-            n[1] = 0;
+            memset(n, 0, sizeof(n));
+            (void) async_count_decode(n, 2, both->count.mv_data,
+                                      both->count.mv_size);
         }
 
         figures.queued = n[0];
         figures.running = n[1];
+        figures.states[ASYNC_STATE_NONE] = 0;
+
+        memcpy(figures.states + 1, n + 2,
+               (ASYNC_STATE_MAX - 1) * sizeof(uint64_t));
+
         figures.paused = async_queue_paused(view->store, view->txn,
                                             queue.name);
 

@@ -326,27 +326,14 @@ async_work_abort(async_work_t *work)
 static void
 async_work_finish(async_work_t *work)
 {
-    unsigned        i;
-    uint64_t        n[2];
-    uint8_t         buf[ASYNC_COUNT_MAX];
-    async_key_t     key;
-    async_tally_t  *tally;
+    uint8_t      buf[ASYNC_COUNT_MAX];
+    async_key_t  key;
 
     if (work->recount) {
         async_work_recount(work);
     }
 
-    for (i = 0; i < work->ntallies; i++) {
-        tally = &work->store->tallies[i];
-
-        if (tally->changed) {
-            n[0] = tally->queued;
-            n[1] = tally->running;
-
-            async_work_put(work, &tally->key, buf,
-                           async_count_encode(n, 2, buf, sizeof(buf)));
-        }
-    }
+    async_tally_end(work);
 
     if (work->spooled_changed) {
         async_key_stat(&key, ASYNC_STAT_SPOOLED);

@@ -86,6 +86,8 @@ bool async_work_seek(async_work_t *work, const async_key_t *key,
 async_tally_t *async_work_tally(async_work_t *work, async_str_t queue);
 /* makes the figures of all queues anew, from the index rows */
 void async_work_recount(async_work_t *work);
+/* writes what has changed of them */
+void async_tally_end(async_work_t *work);
 
 /* a job's record, copied to buf (ASYNC_JOB_MAX bytes) and decoded */
 async_rc_t async_work_job(async_work_t *work, const async_id_t *id,
@@ -247,6 +249,18 @@ void async_learn_run(async_work_t *work, const async_job_t *job,
     uint64_t location, uint64_t duration);
 /* writes what was learned in this transaction */
 void async_learn_end(async_work_t *work);
+
+/* --- async_meter.c: what becomes of jobs, counted --- */
+
+/* one that is new; how is ASYNC_SUBMIT_ACCEPTED or ASYNC_SUBMIT_RETRIED */
+void async_meter_enter(async_work_t *work, async_tally_t *tally,
+    unsigned how);
+/* an event that was applied: the job is as it is after it */
+void async_meter_event(async_work_t *work, async_tally_t *tally,
+    const async_event_t *event, const async_job_t *before,
+    const async_job_t *job);
+/* writes what was counted of a queue */
+void async_meter_end(async_work_t *work, async_tally_t *tally);
 
 /* --- async_sweep.c --- */
 

@@ -170,6 +170,26 @@ the_middle_and_the_mean(void **state)
 
 
 static void
+a_percentile_is_one_of_the_runs(void **state)
+{
+    async_runs_t    runs;
+    static const uint64_t  ms[] = { 900, 100, 300, 500, 700 };
+
+    (void) state;
+
+    runs = runs_of(ms, 0);
+    assert_int_equal(async_runs_percentile(&runs, 50), 0);
+
+    runs = runs_of(ms, 5);
+    assert_int_equal(async_runs_percentile(&runs, 0), 100);
+    assert_int_equal(async_runs_percentile(&runs, 50), 500);
+    assert_int_equal(async_runs_percentile(&runs, 80), 700);
+    assert_int_equal(async_runs_percentile(&runs, 81), 900);
+    assert_int_equal(async_runs_percentile(&runs, 100), 900);
+}
+
+
+static void
 rounding_is_a_percent_and_no_more(void **state)
 {
     uint64_t      ms;
@@ -225,6 +245,7 @@ main(void)
         cmocka_unit_test(damage_is_corrupt),
         cmocka_unit_test(the_fullest_fits),
         cmocka_unit_test(the_middle_and_the_mean),
+        cmocka_unit_test(a_percentile_is_one_of_the_runs),
         cmocka_unit_test(rounding_is_a_percent_and_no_more),
         cmocka_unit_test(the_median_follows_a_change_of_speed)
     };
