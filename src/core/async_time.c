@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "async_date.h"
 #include "async_time.h"
 
 
@@ -13,23 +14,14 @@
 
 
 typedef struct {
-    unsigned  year;
-    unsigned  month;        /* 1..12 */
-    unsigned  day;          /* 1..31 */
-} async_date_t;
-
-typedef struct {
     const char  *pos;
     const char  *end;
 } async_time_text_t;
 
 
-static async_date_t async_date(uint32_t days);
 static char *async_time_digits(char *out, uint32_t v, int width);
 
 static bool async_date_parse(async_time_text_t *text, int64_t *days);
-static int64_t async_date_days(const async_date_t *date);
-static unsigned async_date_month(const async_date_t *date);
 static bool async_clock_parse(async_time_text_t *text, int64_t *seconds,
     bool *leap);
 static bool async_fraction_parse(async_time_text_t *text, int64_t *ms);
@@ -53,7 +45,7 @@ async_time_format(char *out, int64_t ms)
         ms = ASYNC_TIME_LAST;
     }
 
-    date = async_date((uint32_t) (ms / ASYNC_MS_PER_DAY));
+    date = async_date(ms / ASYNC_MS_PER_DAY);
     rest = (uint32_t) (ms % ASYNC_MS_PER_DAY);
 
     out = async_time_digits(out, date.year, 4);
@@ -72,34 +64,6 @@ async_time_format(char *out, int64_t ms)
     *out++ = 'Z';
 
     return out;
-}
-
-
-/*
- * Days since 1970-01-01 to a date of the Gregorian calendar.  Counted from
- * 0000-03-01 in eras of 400 years, so that the leap day is the last of its
- * year and a month's length follows from arithmetic alone (H. Hinnant,
- * "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
- */
-
-static async_date_t
-async_date(uint32_t days)
-{
-    uint32_t      era, doe, yoe, doy, mp;
-    async_date_t  date;
-
-    days += 719468;                 /* from 0000-03-01 to 1970-01-01 */
-    era = days / 146097;
-    doe = days % 146097;            /* day of the era */
-    yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    mp = (5 * doy + 2) / 153;       /* 0 = March */
-
-    date.day = doy - (153 * mp + 2) / 5 + 1;
-    date.month = (mp < 10) ? mp + 3 : mp - 9;
-    date.year = yoe + era * 400 + (date.month <= 2);
-
-    return date;
 }
 
 
@@ -172,48 +136,6 @@ async_date_parse(async_time_text_t *text, int64_t *days)
     *days = async_date_days(&date);
 
     return true;
-}
-
-
-/* async_date() the other way round, and for all years (days_from_civil) */
-
-static int64_t
-async_date_days(const async_date_t *date)
-{
-    unsigned  year, era, yoe, doy, doe;
-
-    /* one era more, so that March of the year -1 is no exception */
-
-    year = date->year + 400 - (date->month <= 2);
-    era = year / 400;
-    yoe = year % 400;
-    doy = (153 * (date->month > 2 ? date->month - 3 : date->month + 9) + 2) / 5
-          + date->day - 1;
-    doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-
-    return ((int64_t) era - 1) * 146097 + doe - 719468;
-}
-
-
-static unsigned
-async_date_month(const async_date_t *date)
-{
-    switch (date->month) {
-
-    case 2:
-        return (date->year % 4 == 0
-                && (date->year % 100 != 0 || date->year % 400 == 0))
-               ? 29 : 28;
-
-    case 4:
-    case 6:
-    case 9:
-    case 11:
-        return 30;
-
-    default:
-        return 31;
-    }
 }
 
 
