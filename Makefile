@@ -22,6 +22,7 @@ probe   := $(build)/store-probe
 manuals := $(build)/man/nginx-async.1 $(build)/man/ngx_http_async_module.7
 version := $(shell sed -n 's/^\#define ASYNC_VERSION *"\(.*\)"/\1/p' \
              src/tool/async_main.c)
+cron    := $(build)/cron-probe
 
 core    := $(sort $(wildcard src/core/*.c))
 store   := $(sort $(wildcard src/store/*.c))
@@ -282,6 +283,13 @@ $(probe): t/lib/store-probe.c $(build)/obj/tool/async_drop.o \
 	    -MF $(build)/obj/probe.d -o $@ $(filter %.c %.o %.a,$^) $(libs)
 
 
+# what an expression of cron comes to
+
+$(cron): t/lib/cron-probe.c $(build)/unit/lib.a
+	$(call made,cc)$(CC) $(cflags) $(incs_core) -MMD -MP \
+	    -MF $(build)/obj/cron.d -o $@ $(filter %.c %.a,$^)
+
+
 # what keeps modules loaded under valgrind
 
 keep := $(build)/valgrind/keep.so
@@ -328,7 +336,7 @@ test:
 	@$(MAKE) --no-print-directory all
 	$(if $(filter lint,$(MAKECMDGOALS)),,@$(MAKE) --no-print-directory lint)
 	@$(MAKE) --no-print-directory $(unit_plain) $(unit_asan) \
-	    $(fuzz_targets) $(fault_libs) $(fault_programs) $(probe) $(node)
+	    $(fuzz_targets) $(fault_libs) $(fault_programs) $(probe) $(cron) $(node)
 	@t/run
 
 FUZZ_TIME ?= 600
