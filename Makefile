@@ -72,7 +72,7 @@ help:
 	@echo 'make fuzz         each parser, FUZZ_TIME=600 seconds long'
 	@echo 'make fault        what is broken on purpose; FAULT=long: longer'
 	@echo 'make valgrind     the Test::Nginx suites under valgrind, half an hour'
-	@echo 'make bench        what waiting clients cost'
+	@echo 'make bench        the speed of it, beside others; QUICK=1: shorter'
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
 	@echo 'make deb          the Debian packages, in build/'
@@ -290,6 +290,24 @@ $(cron): t/lib/cron-probe.c $(build)/unit/lib.a
 	    -MF $(build)/obj/cron.d -o $@ $(filter %.c %.a,$^)
 
 
+# what the bench asks of a store and of the disk, and what it measures beside
+
+bench_programs := $(build)/bench/fill $(build)/bench/sync
+bench_counter  := $(build)/bench/count_syncs.so
+peers_lock     := bench/peers/package.json bench/peers/package-lock.json
+peers          := $(build)/peers/installed
+
+$(bench_programs): $(build)/bench/%: bench/%.c \
+          $(build)/obj/tool/async_drop.o $(build)/unit/lib.a
+	@mkdir -p $(@D)
+	$(call made,cc)$(CC) $(cflags) $(incs_tool) -MMD -MP -MF $@.d -o $@ \
+	    $(filter %.c %.o %.a,$^) $(libs)
+
+$(bench_counter): bench/count_syncs.c $(build)/stamp/flags
+	@mkdir -p $(@D)
+	$(call made,cc)$(CC) $(cflags) -fPIC -shared -o $@ $<
+
+
 # what keeps modules loaded under valgrind
 
 keep := $(build)/valgrind/keep.so
@@ -305,8 +323,11 @@ node_lock := t/lib/node/package.json t/lib/node/package-lock.json
 node      := $(build)/node/installed
 
 $(node): $(node_lock)
+$(peers): $(peers_lock)
+
+$(node) $(peers):
 	@mkdir -p $(@D)
-	@cp -f $(node_lock) t/lib/node/.npmrc $(@D)
+	@cp -f $^ t/lib/node/.npmrc $(@D)
 	$(call made,npm)cd $(@D) && npm ci > ../npm.log 2>&1 \
 	    || { tail -n 15 ../npm.log; exit 1; }
 	@touch $@
@@ -359,7 +380,9 @@ valgrind:
 
 bench:
 	@t/lib/packages.sh build bench
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(bench_programs) $(bench_counter) \
+	    $(probe) $(peers)
+	@bench/run
 	@bench/waiters
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \
@@ -421,5 +444,5 @@ clean:
 
 
 -include $(shell find $(build)/obj $(build)/unit $(build)/unit-asan \
-           $(build)/fuzz $(build)/fault \
+           $(build)/fuzz $(build)/fault $(build)/bench \
            -name '*.d' 2>/dev/null)

@@ -24,7 +24,9 @@ test='chromium clang cppcheck libclang-rt-dev libcmocka-dev groff-base man-db
       libtest-base-perl libtest-longstring-perl libtext-diff-perl
       liburi-perl libwww-perl'
 
-bench='perl wrk'
+# what is measured, and what it is measured beside
+bench='perl wrk nghttp2-client lmdb-utils nodejs npm redis-server beanstalkd
+       postgresql libnginx-mod-http-lua'
 
 valgrind='libc6-dbg valgrind'
 
