@@ -11,7 +11,15 @@
 
 
 static bool async_id_dash(size_t i);
-static int async_id_digit(char c);
+
+
+/* what a character says, and one more; 0: it is no digit */
+static const uint8_t  async_id_digits[256] = {
+    ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6,
+    ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+    ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+};
 
 
 void
@@ -74,30 +82,11 @@ async_id_format(char *out, const async_id_t *id)
 }
 
 
-static int
-async_id_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-
-    return -1;
-}
-
-
 bool
 async_id_parse(async_id_t *id, const char *text, size_t len)
 {
-    int         high, low;
     size_t      i;
+    uint8_t     high, low;
     async_id_t  parsed;
 
     if (len != ASYNC_ID_TEXT) {
@@ -110,14 +99,14 @@ async_id_parse(async_id_t *id, const char *text, size_t len)
             return false;
         }
 
-        high = async_id_digit(text[0]);
-        low = async_id_digit(text[1]);
+        high = async_id_digits[(uint8_t) text[0]];
+        low = async_id_digits[(uint8_t) text[1]];
 
-        if (high < 0 || low < 0) {
+        if (high == 0 || low == 0) {
             return false;
         }
 
-        parsed.bytes[i] = (uint8_t) (high << 4 | low);
+        parsed.bytes[i] = (uint8_t) ((high - 1) << 4 | (low - 1));
         text += 2;
     }
 

@@ -2,6 +2,7 @@
  * The record: writer, reader and checksum.
  */
 
+#include <endian.h>
 #include <string.h>
 
 #include "async_record.h"
@@ -18,7 +19,8 @@
 
 
 static uint32_t async_record_crc(const uint8_t *data, size_t len);
-static const uint8_t *async_read_bytes(async_reader_t *rd, size_t len);
+static inline const uint8_t *async_read_bytes(async_reader_t *rd,
+    size_t len);
 
 
 /* one byte at a time, polynomial 0x1EDC6F41 reflected */
@@ -71,7 +73,7 @@ static const uint32_t  async_crc32c_bytes[256] = {
 
 /*
  * All numbers pass through these: the layout on disk is the same whatever
- * the machine's byte order is.  Compilers make one move of each.
+ * the machine's byte order is.
  */
 
 static void
@@ -85,19 +87,17 @@ async_put_le(uint8_t *p, uint64_t v, size_t size)
 }
 
 
-static uint64_t
+static inline uint64_t
 async_get_le(const uint8_t *p, size_t size)
 {
-    size_t    i;
     uint64_t  v;
 
+    /* a constant size makes it one load: every status poll reads a record */
+
     v = 0;
+    memcpy(&v, p, size);
 
-    for (i = 0; i < size; i++) {
-        v |= (uint64_t) p[i] << (8 * i);
-    }
-
-    return v;
+    return le64toh(v);
 }
 
 
@@ -287,7 +287,7 @@ async_reader_init(async_reader_t *rd, const void *data, size_t len,
 
 /* the next len bytes, or NULL and broken: nothing is read after that */
 
-static const uint8_t *
+static inline const uint8_t *
 async_read_bytes(async_reader_t *rd, size_t len)
 {
     const uint8_t  *p;
@@ -304,7 +304,7 @@ async_read_bytes(async_reader_t *rd, size_t len)
 }
 
 
-static uint64_t
+static inline uint64_t
 async_read_le(async_reader_t *rd, size_t size)
 {
     const uint8_t  *p;
