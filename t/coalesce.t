@@ -113,3 +113,27 @@ is(jobs(), 1, 'there is one');
     location /a     { async on; async_coalesce ""; return 200; }
     location /jobs/ { async_status; }
 --- refused: "async_coalesce" has an empty value: write "async_coalesce $request_uri", or "async_coalesce off"
+
+
+
+=== TEST 7: a key that comes with a request which was coalesced is the job's from then on
+--- config
+    location /a     { async on; async_coalesce $arg_key; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/ { async_status; }
+--- check
+my $post = sub { submit('/a?key=k&sleep=1', body => 'x', headers => ['Idempotency-Key' => $_[0]]) };
+my $id = $post->('one')->json->{id};
+for my $key (qw(two three)) {
+    my $first = $post->($key);
+    is($first->json->{id}, $id, "$key: the job of the string");
+    is($first->header('Idempotent-Replayed'), undef, 'which was not sent before');
+}
+wait_job("/jobs/$id");
+for my $key (qw(one two three)) {
+    my $again = $post->($key);
+    is($again->json->{id}, $id, "$key: the same job, though it has ended");
+    is($again->json->{status}, 'completed', 'as it is now');
+    is($again->header('Idempotent-Replayed'), 'true', 'and it was sent before');
+    is(request('POST', '/a?key=k&sleep=1', body => 'y', headers => ['Idempotency-Key' => $key])->{status}, 422, 'not with another body');
+}
+is(jobs(), 1, 'there is one job');

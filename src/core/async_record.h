@@ -41,7 +41,8 @@ typedef enum {
     ASYNC_RECORD_KEYS     = 10,  /* async_keys.h */
     ASYNC_RECORD_RUNS     = 12,  /* async_runs.h */
     ASYNC_RECORD_METRICS  = 16,  /* async_metrics.h, like the next */
-    ASYNC_RECORD_RECENT   = 17
+    ASYNC_RECORD_RECENT   = 17,
+    ASYNC_RECORD_JOINED   = 19   /* of src/store alone: async_joined.h */
 } async_record_kind_t;
 
 

@@ -104,10 +104,7 @@ ngx_http_async_again(ngx_http_request_t *r, ngx_http_async_op_t *op)
 
     /* one that was coalesced was not sent before */
 
-    mark->replayed = op->event.idempotency.used && job.idempotency.used
-                     && ngx_memcmp(op->event.idempotency.hash,
-                                   job.idempotency.hash, ASYNC_SUBMIT_HASH)
-                        == 0;
+    mark->replayed = op->event.idempotency.used && !op->event.joined;
 
     return ngx_http_async_tell(r, &job);
 }

@@ -212,6 +212,7 @@ ngx_http_async_committed(ngx_event_t *ev)
 
         if (b->events[i].rc == ASYNC_EXISTS) {
             op->event.id = b->events[i].id;
+            op->event.joined = b->events[i].joined;
 
         } else if (b->events[i].rc == ASYNC_EARLY) {
             op->event.due = b->events[i].due;

@@ -118,6 +118,9 @@ typedef struct {
                                          "cli:user", … */
 
     async_rc_t           rc;          /* out: for this event alone */
+    bool                 joined;      /* out, with ASYNC_EXISTS: by coalesce;
+                                         an idempotency key that was not known
+                                         names that job from now on */
 } async_event_t;
 
 

@@ -7,12 +7,17 @@
 #include <string.h>
 
 #include "async_checker.h"
+#include "async_joined.h"
 
 
 static void async_check_key(async_checker_t *ck, const async_job_t *job,
     const async_job_key_t *key, const char *what);
 static void async_check_owned(async_checker_t *ck, const async_job_t *job);
 static int async_check_owned_order(const void *a, const void *b);
+static bool async_check_joined(async_checker_t *ck, const async_id_t *id,
+    uint64_t bucket, const uint8_t *hash, const uint8_t *print);
+static void async_check_joined_row(async_checker_t *ck, async_db_t db,
+    const async_id_t *id, const MDB_val *row, const MDB_val *value);
 static bool async_check_same_key(const async_job_key_t *key,
     const uint8_t *hash, const uint8_t *print);
 
@@ -87,8 +92,13 @@ async_check_known_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     async_job_t     job;
     const uint8_t  *hash, *print;
 
+    if (async_key_is_joined(row->mv_data, row->mv_size, &id)) {
+        async_check_joined_row(ck, db, &id, row, value);
+        return;
+    }
+
     if (row->mv_size != 8 + ASYNC_SUBMIT_HASH
-        || value->mv_size != sizeof(async_id_t) + ASYNC_SUBMIT_PRINT)
+        || value->mv_size != ASYNC_KNOWN_ROW)
     {
         async_check_fault(ck, "keys has a row that is not ours");
         return;
@@ -106,12 +116,66 @@ async_check_known_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
         return;
     }
 
-    if (job.bucket != bucket
-        || (!async_check_same_key(&job.idempotency, hash, print)
-            && !async_check_same_key(&job.coalesce, hash, print)))
+    if ((job.bucket != bucket
+         || (!async_check_same_key(&job.idempotency, hash, print)
+             && !async_check_same_key(&job.coalesce, hash, print)))
+        && !async_check_joined(ck, &id, bucket, hash, print))
     {
         async_check_fault_of(ck, &id, "keys has a row of it that it does not "
                              "name");
+    }
+}
+
+
+/* whether it is a further key of the job */
+
+static bool
+async_check_joined(async_checker_t *ck, const async_id_t *id,
+    uint64_t bucket, const uint8_t *hash, const uint8_t *print)
+{
+    MDB_val         v;
+    async_key_t     key;
+    async_joined_t  joined;
+
+    async_key_joined(&key, id, hash);
+
+    return async_db_get(ck->store, ck->txn, &key, &v) == ASYNC_OK
+           && async_joined_decode(&joined, v.mv_data, v.mv_size) == ASYNC_OK
+           && joined.bucket == bucket
+           && memcmp(joined.print, print, ASYNC_SUBMIT_PRINT) == 0;
+}
+
+
+static void
+async_check_joined_row(async_checker_t *ck, async_db_t db,
+    const async_id_t *id, const MDB_val *row, const MDB_val *value)
+{
+    MDB_val         v;
+    async_job_t     job;
+    async_key_t     key;
+    async_joined_t  joined;
+
+    if (async_joined_decode(&joined, value->mv_data, value->mv_size)
+        != ASYNC_OK)
+    {
+        async_check_fault_of(ck, id, "the row of a further key is damaged");
+        return;
+    }
+
+    if (async_check_owner(ck, db, id, &job) != ASYNC_OK
+        || async_known_unreached(&job))
+    {
+        return;
+    }
+
+    async_key_known(&key, joined.bucket, (const uint8_t *) row->mv_data + 8
+                                         + sizeof(async_id_t));
+
+    if (async_db_get(ck->store, ck->txn, &key, &v) != ASYNC_OK
+        || v.mv_size != ASYNC_KNOWN_ROW
+        || memcmp(v.mv_data, id, sizeof(async_id_t)) != 0)
+    {
+        async_check_fault_of(ck, id, "a further key has no row in keys");
     }
 }
 

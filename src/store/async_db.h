@@ -23,6 +23,7 @@
  *            1, server 8, location 8 | 2, queue       -> RUNS record
  *            3, queue | 4, queue                      -> METRICS | RECENT
  *   keys     bucket 8, hash 32                        -> id 16, print 16
+ *            0 8, id 16, hash 32                      -> JOINED record
  *   owners   bucket 8, owner 16, id 16                -> nothing
  *
  * A row of ready, of a job of queue "default" with priority 4 that was queued
@@ -42,7 +43,8 @@
  *
  * Every job has exactly two index rows, both derived from its record: one in
  * bystate, and its place, see async_key_place().  It may have three more, in
- * keys and owners, which its record names: see async_known.c.
+ * keys and owners, which its record names: see async_known.c; and more in
+ * keys, which it does not name: async_joined.h.
  */
 
 #ifndef ASYNC_DB_H
@@ -136,6 +138,7 @@ void async_key_count(async_key_t *key, async_str_t queue);
 void async_key_first_count(async_key_t *key);
 /* what an owner has in a queue; without owner, the first bytes of all */
 void async_key_owned(async_key_t *key, async_str_t owner, async_str_t queue);
+#define ASYNC_KNOWN_ROW  (sizeof(async_id_t) + ASYNC_SUBMIT_PRINT)
 void async_key_known(async_key_t *key, uint64_t bucket,
     const uint8_t hash[ASYNC_SUBMIT_HASH]);
 void async_key_owner(async_key_t *key, uint64_t bucket, async_str_t owner,

@@ -17,23 +17,24 @@
  * one delete, and made anew from the record by a salvage.  An idempotency key
  * stands as long as the record does, which therefore stays as long as the key
  * was asked to live; it is given up if the job ended without ever reaching
- * the backend.  A coalescing key is given up at the end in any case.
+ * the backend.  A coalescing key is given up at the end in any case.  Keys
+ * of those who were coalesced into it: async_joined.h.
  */
 
+#include <limits.h>
 #include <string.h>
 
+#include "async_joined.h"
 #include "async_work.h"
 
 
 #define ASYNC_BUCKET_JOBS  16384
 #define ASYNC_BUCKET_MANY  32
 
-#define ASYNC_KNOWN_ROW    (sizeof(async_id_t) + ASYNC_SUBMIT_PRINT)
-
 
 static int async_known_look(async_work_t *work, MDB_cursor *cursor,
     const uint8_t *hash, MDB_val *value);
-static bool async_known_stale(async_work_t *work, const MDB_val *value);
+static bool async_known_stale(async_work_t *work, const async_id_t *id);
 static void async_bucket_load(async_work_t *work);
 static uint64_t async_bucket_last(async_work_t *work, async_db_t db);
 static bool async_bucket_full(async_work_t *work);
@@ -42,7 +43,6 @@ static void async_known_row(async_work_t *work, const async_job_t *job,
     const async_job_key_t *key);
 static void async_known_remove(async_work_t *work, const async_job_t *job,
     const async_job_key_t *key);
-static bool async_known_unreached(const async_job_t *job);
 
 
 /* --- keys --- */
@@ -52,9 +52,12 @@ async_known_find(async_work_t *work, const uint8_t hash[ASYNC_SUBMIT_HASH],
     async_id_t *id, uint8_t print[ASYNC_SUBMIT_PRINT])
 {
     int          rc;
+    bool         stale;
     MDB_val      value;
     MDB_cursor  *cursor;
+    async_key_t  key;
 
+    stale = false;
     work->probes = 0;
 
     if (work->fault != ASYNC_OK) {
@@ -67,13 +70,26 @@ async_known_find(async_work_t *work, const uint8_t hash[ASYNC_SUBMIT_HASH],
     if (rc == MDB_SUCCESS) {
         rc = async_known_look(work, cursor, hash, &value);
 
-        if (rc == MDB_SUCCESS && async_known_stale(work, &value)) {
+        if (rc == MDB_SUCCESS) {
+            memcpy(id, value.mv_data, sizeof(async_id_t));
+            memcpy(print, (uint8_t *) value.mv_data + sizeof(async_id_t),
+                   ASYNC_SUBMIT_PRINT);
+
+            stale = async_known_stale(work, id);
+        }
+
+        if (rc == MDB_SUCCESS && stale) {
             rc = mdb_cursor_del(cursor, 0);
-            rc = rc == MDB_SUCCESS ? MDB_NOTFOUND : rc;
             work->changed = true;
         }
 
         mdb_cursor_close(cursor);
+    }
+
+    if (rc == MDB_SUCCESS && stale) {
+        async_key_joined(&key, id, hash);
+        async_work_delete(work, &key);
+        rc = MDB_NOTFOUND;
     }
 
     if (rc == MDB_NOTFOUND) {
@@ -82,14 +98,9 @@ async_known_find(async_work_t *work, const uint8_t hash[ASYNC_SUBMIT_HASH],
 
     if (rc != MDB_SUCCESS) {
         async_work_fault(work, rc);
-        return work->fault;
     }
 
-    memcpy(id, value.mv_data, sizeof(async_id_t));
-    memcpy(print, (uint8_t *) value.mv_data + sizeof(async_id_t),
-           ASYNC_SUBMIT_PRINT);
-
-    return ASYNC_OK;
+    return work->fault;
 }
 
 
@@ -146,19 +157,22 @@ async_known_look(async_work_t *work, MDB_cursor *cursor,
 }
 
 
-/* a row that outlived its job, which only damage can do, names nobody */
+/*
+ * A row that outlived its job, which only damage can do, names nobody; nor
+ * does a further key of a job that gave its own up.
+ */
 
 static bool
-async_known_stale(async_work_t *work, const MDB_val *value)
+async_known_stale(async_work_t *work, const async_id_t *id)
 {
-    MDB_val      v;
-    async_id_t   id;
-    async_key_t  key;
+    uint8_t      buf[ASYNC_JOB_MAX];
+    async_rc_t   rc;
+    async_job_t  job;
 
-    memcpy(&id, value->mv_data, sizeof(async_id_t));
-    async_key_job(&key, &id);
+    rc = async_work_job(work, id, &job, buf);
 
-    return async_work_get(work, &key, &v) == ASYNC_NOT_FOUND;
+    return rc == ASYNC_NOT_FOUND
+           || (rc == ASYNC_OK && async_known_unreached(&job));
 }
 
 
@@ -200,6 +214,8 @@ void
 async_known_drop(async_work_t *work, const async_job_t *job)
 {
     async_key_t  key;
+
+    (void) async_joined_drop(work, &job->id, UINT_MAX);
 
     async_known_remove(work, job, &job->idempotency);
     async_known_remove(work, job, &job->coalesce);
@@ -245,9 +261,7 @@ async_known_end(async_job_t *job)
 }
 
 
-/* it came to nothing, and nobody but us has heard of it */
-
-static bool
+bool
 async_known_unreached(const async_job_t *job)
 {
     if (job->flags & (ASYNC_JOB_ANSWERED|ASYNC_JOB_SENT)) {

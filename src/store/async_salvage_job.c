@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "async_joined.h"
 #include "async_salvager.h"
 
 
@@ -34,6 +35,7 @@ static void async_fill_policy(async_fill_t *f, async_job_t *job);
 static void async_fill_rows(async_fill_t *f, async_job_t *job);
 static void async_fill_key(async_fill_t *f, async_job_key_t *key,
     const char *what);
+static void async_fill_joined(async_fill_t *f, const async_job_t *job);
 static void async_fill_stop(async_fill_t *f, async_job_t *job,
     const char *detail);
 static void async_fill_found(void *data, const char *fault);
@@ -398,6 +400,7 @@ async_fill_rows(async_fill_t *f, async_job_t *job)
                    async_job_encode(job, buf, sizeof(buf)));
 
     async_known_put(&f->work, job);
+    async_fill_joined(f, job);
     async_key_state(&key, job);
     async_work_put(&f->work, &key, "", 0);
 
@@ -444,6 +447,43 @@ async_fill_key(async_fill_t *f, async_job_key_t *key, const char *what)
     {
         key->used = false;
         async_fill_say(f, "its %s key is that of an older job", what);
+    }
+}
+
+
+static void
+async_fill_joined(async_fill_t *f, const async_job_t *job)
+{
+    bool             more;
+    uint8_t          print[ASYNC_SUBMIT_PRINT];
+    MDB_val          row, value;
+    async_id_t       id;
+    async_key_t      key;
+    async_joined_t   joined;
+    const uint8_t   *hash;
+
+    static const uint8_t  least[ASYNC_SUBMIT_HASH];
+
+    if (async_known_unreached(job)) {
+        return;
+    }
+
+    async_key_joined(&key, &job->id, least);
+
+    for (more = async_check_seek(&f->ck, &key, &row, &value);
+         more && async_key_is_joined(row.mv_data, row.mv_size, &id)
+         && memcmp(&id, &job->id, sizeof(async_id_t)) == 0;
+         more = async_check_next(&f->ck, ASYNC_DB_KNOWN, &row, &value))
+    {
+        hash = (const uint8_t *) row.mv_data + 8 + sizeof(async_id_t);
+
+        if (async_joined_decode(&joined, value.mv_data, value.mv_size)
+                == ASYNC_OK
+            && async_known_find(&f->work, hash, &id, print)
+               == ASYNC_NOT_FOUND)
+        {
+            async_joined_row(&f->work, &job->id, hash, joined.print);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "async_joined.h"
 #include "async_salvager.h"
 
 
@@ -220,6 +221,7 @@ async_scratch_row(void *data, const async_pages_row_t *row)
     async_id_t         id;
     async_job_t        job;
     async_trail_t      line;
+    async_joined_t     joined;
     async_salvager_t  *s = data;
 
     if (row->value == NULL || row->subdata || !async_scratch_begin(s)) {
@@ -255,6 +257,12 @@ async_scratch_row(void *data, const async_pages_row_t *row)
                                     row->len) == ASYNC_OK)
     {
         async_scratch_put(s, ASYNC_DB_STATS, row, sure);
+
+    } else if (async_key_is_joined(row->key, row->key_len, &id)) {
+
+        if (async_joined_decode(&joined, row->value, row->len) == ASYNC_OK) {
+            async_scratch_put(s, ASYNC_DB_KNOWN, row, sure);
+        }
 
     } else if (!async_row_id(row, &id)) {
         return;

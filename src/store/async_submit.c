@@ -200,8 +200,13 @@ async_submit_known(async_work_t *work, async_event_t *event)
     if (event->coalesce.used) {
         rc = async_known_find(work, event->coalesce.hash, &id, print);
 
+        if (rc == ASYNC_OK && event->idempotency.used) {
+            rc = async_joined_bind(work, &id, &event->idempotency);
+        }
+
         if (rc == ASYNC_OK) {
             event->id = id;
+            event->joined = true;
             return ASYNC_EXISTS;
         }
 

@@ -106,6 +106,13 @@ async_sweep_job(async_work_t *work, async_sweep_t *sweep,
     if ((job.flags & ASYNC_JOB_SWEPT)
         || (job.due <= work->now && !sweep->tight))
     {
+        sweep->rows += 2 * async_joined_drop(work, &job.id,
+                                             ASYNC_SWEEP_ROWS / 2);
+
+        if (sweep->rows >= ASYNC_SWEEP_ROWS) {
+            return true;
+        }
+
         sweep->rows += async_work_forget(work, &job);
         sweep->jobs++;
 

@@ -205,13 +205,29 @@ uint64_t async_known_bucket(async_work_t *work);
 /* the rows of a new job, in keys and in owners, and all of one to be gone */
 void async_known_put(async_work_t *work, const async_job_t *job);
 void async_known_drop(async_work_t *work, const async_job_t *job);
-/* what a job that has ended gives up of its keys, in the record */
+/* what a job that has ended gives up of its keys, in the record; of further
+   ones async_known_find() does not know from then on */
 void async_known_end(async_job_t *job);
 /* and the rows of it */
 void async_known_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after);
 /* writes what is to be remembered of the buckets */
 void async_known_finish(async_work_t *work);
+
+
+/* --- async_joined.c --- */
+
+/* an idempotency key, not known yet, names an unfinished job that has a
+   coalescing key: in its record, or in rows besides */
+async_rc_t async_joined_bind(async_work_t *work, const async_id_t *id,
+    const async_submit_key_t *from);
+/* the rows of one besides */
+void async_joined_row(async_work_t *work, const async_id_t *id,
+    const uint8_t hash[ASYNC_SUBMIT_HASH],
+    const uint8_t print[ASYNC_SUBMIT_PRINT]);
+/* removes those of a job, at most max keys; how many they were */
+unsigned async_joined_drop(async_work_t *work, const async_id_t *id,
+    unsigned max);
 
 
 /* --- async_owner.c --- */

@@ -4,6 +4,7 @@
  */
 
 #include "async_fixture.h"
+#include "async_joined.h"
 
 
 static const char  alice[] = "alice...........";
@@ -259,6 +260,60 @@ the_figures_of_owners_are_compared(void **state)
 }
 
 
+/* from either side */
+
+static void
+further_keys_are_compared(void **state)
+{
+    uint8_t         value[64], row[64], hash[ASYNC_SUBMIT_HASH];
+    size_t          len, row_len;
+    fixture_t      *f = *state;
+    async_id_t      id;
+    async_job_t     job;
+    async_key_t     key, further;
+    async_event_t   event;
+
+    fill(f);
+
+    job = fixture_job(7);
+    event = fixture_submitted(&job);
+    event.idempotency.used = true;
+    memset(event.idempotency.hash, 'f', ASYNC_SUBMIT_HASH);
+    event.coalesce.used = true;
+    memset(event.coalesce.hash, 'c', ASYNC_SUBMIT_HASH);
+    assert_int_equal(fixture_event(f, &event), ASYNC_EXISTS);
+    fixture_assert_sound(f);
+
+    id = fixture_id(1);
+    memset(hash, 'f', sizeof(hash));
+    async_key_joined(&further, &id, hash);
+    row_len = fixture_value(f, &further, row, sizeof(row));
+    assert_int_equal(row_len, ASYNC_JOINED_MAX);
+
+    key = row_of('f');
+    len = fixture_value(f, &key, value, sizeof(value));
+    fixture_overwrite(f, &key, NULL, 0);
+    assert_fault(f, 1, "a further key has no row in keys");
+    fixture_overwrite(f, &key, value, len);
+
+    fixture_overwrite(f, &further, NULL, 0);
+    assert_fault(f, 1, "keys has a row of it that it does not name");
+
+    row[row_len - 1] ^= 1;
+    fixture_overwrite(f, &further, row, row_len);
+    assert_fault(f, 2, "the row of a further key is damaged");
+    row[row_len - 1] ^= 1;
+
+    fixture_overwrite(f, &further, row, row_len);
+    fixture_assert_sound(f);
+
+    id = fixture_id(9);
+    async_key_joined(&further, &id, hash);
+    fixture_overwrite(f, &further, row, row_len);
+    assert_fault(f, 1, "has rows in keys, but no record");
+}
+
+
 int
 main(void)
 {
@@ -271,7 +326,8 @@ main(void)
         unit(a_finished_job_has_no_coalescing_key),
         unit(the_rows_of_owners_are_compared),
         unit(a_row_of_owners_too_many_is_told_of),
-        unit(the_figures_of_owners_are_compared)
+        unit(the_figures_of_owners_are_compared),
+        unit(further_keys_are_compared)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

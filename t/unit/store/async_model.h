@@ -7,6 +7,7 @@
 #define ASYNC_MODEL_H
 
 #include "async_fixture.h"
+#include "async_joined.h"
 
 
 #define JOBS     300
@@ -19,6 +20,9 @@
 #define OWNERS   3
 #define NOBODY   -1
 
+/* what is left of a key that a request brought which was coalesced */
+enum { FURTHER_NOT, FURTHER_HELD, FURTHER_FREE };
+
 typedef struct {
     bool         there;
     bool         forgotten;
@@ -26,6 +30,8 @@ typedef struct {
     uint64_t     number;                /* of its row in ready */
     int          key;                   /* NOBODY, or of KEYS */
     int          print;
+    uint8_t      further[KEYS];         /* keys besides */
+    int          further_print[KEYS];
     int          coalesce;
     int          owner;                 /* NOBODY, or of OWNERS */
 } model_job_t;
@@ -76,7 +82,9 @@ model_known(model_t *m, int key, int coalesce)
 
     for (i = 0; i < JOBS; i++) {
         if (m->jobs[i].there
-            && ((key != NOBODY && m->jobs[i].key == key)
+            && ((key != NOBODY
+                 && (m->jobs[i].key == key
+                     || m->jobs[i].further[key] == FURTHER_HELD))
                 || (coalesce != NOBODY && m->jobs[i].coalesce == coalesce)))
         {
             return &m->jobs[i];
@@ -102,19 +110,38 @@ model_owned(model_t *m, int owner, async_str_t queue)
 }
 
 
+/* who looks for a key removes what is left where it is free */
+
+static inline void
+model_meet(model_t *m, int key)
+{
+    unsigned  i;
+
+    for (i = 0; i < JOBS && key != NOBODY; i++) {
+        if (m->jobs[i].there && m->jobs[i].further[key] == FURTHER_FREE) {
+            m->jobs[i].further[key] = FURTHER_NOT;
+        }
+    }
+}
+
+
 /* what must become of a submit; *other is the job that was there before */
 
 static inline async_rc_t
 model_judge(model_t *m, const async_job_t *job, const model_job_t *known,
     model_job_t **other)
 {
+    int       print;
     unsigned  q;
 
     *other = model_known(m, known->key, NOBODY);
+    model_meet(m, known->key);
 
     if (*other != NULL) {
-        return (*other)->print == known->print ? ASYNC_EXISTS
-                                               : ASYNC_KEY_REUSED;
+        print = (*other)->key == known->key
+                ? (*other)->print : (*other)->further_print[known->key];
+
+        return print == known->print ? ASYNC_EXISTS : ASYNC_KEY_REUSED;
     }
 
     *other = model_known(m, NOBODY, known->coalesce);
@@ -138,11 +165,42 @@ model_judge(model_t *m, const async_job_t *job, const model_job_t *known,
 }
 
 
+/* the same submit is known from now on by its key, too, if it has one */
+
+static inline void
+model_joined(model_t *m, model_job_t *mj, const model_job_t *known,
+    uint64_t ttl)
+{
+    int64_t  expires;
+
+    if (known->key == NOBODY || model_known(m, known->key, NOBODY) != NULL) {
+        return;
+    }
+
+    expires = m->f->now + (int64_t) ttl;
+
+    if (mj->key == NOBODY) {
+        mj->key = known->key;
+        mj->print = known->print;
+        mj->job.idempotency.expires = expires;
+        return;
+    }
+
+    mj->further[known->key] = FURTHER_HELD;
+    mj->further_print[known->key] = known->print;
+
+    if (mj->job.idempotency.expires < expires) {
+        mj->job.idempotency.expires = expires;
+    }
+}
+
+
 /* at the end of a job: what others may have now */
 
 static inline void
 model_ended(model_job_t *mj)
 {
+    int           i;
     async_job_t  *job = &mj->job;
 
     mj->coalesce = NOBODY;
@@ -157,6 +215,11 @@ model_ended(model_job_t *mj)
             || job->error == ASYNC_JOB_ERROR_BACKEND_UNREACHABLE))
     {
         mj->key = NOBODY;
+
+        for (i = 0; i < KEYS; i++) {
+            mj->further[i] = mj->further[i] != FURTHER_NOT ? FURTHER_FREE
+                                                           : FURTHER_NOT;
+        }
 
     } else if (job->due < job->idempotency.expires) {
         job->due = job->idempotency.expires;
@@ -187,6 +250,44 @@ model_submitted(model_t *m, const async_event_t *event,
     }
 
     mj->number = ++m->feed;
+}
+
+
+/* what a job is known by: as few jobs as these are all of the first bucket */
+
+static inline void
+model_rows(const model_job_t *mj, model_rows_t *rows)
+{
+    int          i;
+    uint8_t      hash[ASYNC_SUBMIT_HASH];
+    async_key_t  key;
+
+    if (mj->key != NOBODY) {
+        memset(hash, mj->key, sizeof(hash));
+        async_key_known(&key, 1, hash);
+        rows[key.db].rows[rows[key.db].n++] = key;
+    }
+
+    for (i = 0; i < KEYS; i++) {
+        if (mj->further[i] != FURTHER_NOT) {
+            memset(hash, i, sizeof(hash));
+            async_key_known(&key, 1, hash);
+            rows[key.db].rows[rows[key.db].n++] = key;
+            async_key_joined(&key, &mj->job.id, hash);
+            rows[key.db].rows[rows[key.db].n++] = key;
+        }
+    }
+
+    if (mj->coalesce != NOBODY) {
+        memset(hash, 0x80 + mj->coalesce, sizeof(hash));
+        async_key_known(&key, 1, hash);
+        rows[key.db].rows[rows[key.db].n++] = key;
+    }
+
+    if (mj->owner != NOBODY) {
+        async_key_owner(&key, 1, mj->job.owner, &mj->job.id);
+        rows[key.db].rows[rows[key.db].n++] = key;
+    }
 }
 
 

@@ -150,6 +150,7 @@ events_step(model_t *m)
 
     for (i = 0; i < n; i++) {
         mj = &m->jobs[async_get_be32(events[i].id.bytes + 12)];
+        other = NULL;
 
         if (events[i].type == ASYNC_EVENT_SUBMITTED) {
             rc = model_judge(m, &jobs[i], &known[i], &other);
@@ -168,6 +169,10 @@ events_step(model_t *m)
                                != (events[i].type == ASYNC_EVENT_FORGOTTEN)));
         } else {
             assert_int_equal(events[i].rc, ASYNC_OK);
+        }
+
+        if (events[i].rc == ASYNC_EXISTS && other != NULL) {
+            model_joined(m, other, &known[i], events[i].idempotency.ttl);
         }
 
         if (events[i].rc != ASYNC_OK) {
@@ -521,33 +526,6 @@ compare_own(model_t *m, int owner)
 }
 
 
-/* what a job is known by: as few jobs as these are all of the first bucket */
-
-static void
-known_rows(model_job_t *mj, model_rows_t *rows)
-{
-    uint8_t      hash[ASYNC_SUBMIT_HASH];
-    async_key_t  key;
-
-    if (mj->key != NOBODY) {
-        memset(hash, mj->key, sizeof(hash));
-        async_key_known(&key, 1, hash);
-        rows[key.db].rows[rows[key.db].n++] = key;
-    }
-
-    if (mj->coalesce != NOBODY) {
-        memset(hash, 0x80 + mj->coalesce, sizeof(hash));
-        async_key_known(&key, 1, hash);
-        rows[key.db].rows[rows[key.db].n++] = key;
-    }
-
-    if (mj->owner != NOBODY) {
-        async_key_owner(&key, 1, mj->job.owner, &mj->job.id);
-        rows[key.db].rows[rows[key.db].n++] = key;
-    }
-}
-
-
 static void
 compare(model_t *m)
 {
@@ -561,7 +539,7 @@ compare(model_t *m)
 
     for (db = 0; db < ASYNC_DB_MAX; db++) {
         rows[db].db = db;
-        rows[db].rows = calloc(2 * JOBS, sizeof(async_key_t));
+        rows[db].rows = calloc(2 * (JOBS + KEYS), sizeof(async_key_t));
     }
 
     for (i = 0; i < JOBS; i++) {
@@ -572,7 +550,7 @@ compare(model_t *m)
             rows[key.db].rows[rows[key.db].n++] = key;
             async_key_place(&key, &m->jobs[i].job, m->jobs[i].number);
             rows[key.db].rows[rows[key.db].n++] = key;
-            known_rows(&m->jobs[i], rows);
+            model_rows(&m->jobs[i], rows);
         }
     }
 

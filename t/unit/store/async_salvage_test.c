@@ -71,6 +71,67 @@ what_a_job_is_known_by_comes_back(void **state)
 }
 
 
+/* so does who was coalesced into another's */
+
+static void
+further_keys_come_back(void **state)
+{
+    int             fd;
+    void           *made;
+    char            path[600];
+    unsigned        n;
+    uint8_t        *copy;
+    fixture_t      *f;
+    salvaged_t      x;
+    struct stat     st;
+    async_job_t     job;
+    async_event_t   event;
+
+    (void) state;
+
+    fixture_setup(&made);
+    f = made;
+
+    for (n = 1; n <= 5; n++) {
+        job = fixture_job(n);
+        event = fixture_submitted(&job);
+        event.idempotency.used = true;
+        event.idempotency.ttl = DAY;
+        memset(event.idempotency.hash, (int) n, ASYNC_SUBMIT_HASH);
+        memset(event.idempotency.print, (int) n, ASYNC_SUBMIT_PRINT);
+        event.coalesce.used = true;
+        memset(event.coalesce.hash, 'c', ASYNC_SUBMIT_HASH);
+        assert_int_equal(fixture_event(f, &event),
+                         n == 1 ? ASYNC_OK : ASYNC_EXISTS);
+    }
+
+    file_path(path, f->path, "db/data.mdb");
+    fd = open(path, O_RDONLY);
+    assert_int_equal(fstat(fd, &st), 0);
+    copy = malloc((size_t) st.st_size);
+    assert_int_equal(read(fd, copy, (size_t) st.st_size), st.st_size);
+    close(fd);
+
+    salvage(&x, copy, (size_t) st.st_size);
+    assert_int_equal(x.rc, ASYNC_OK);
+    assert_int_equal(fixture_entries(&x.f, ASYNC_DB_JOBS), 1);
+    assert_int_equal(fixture_entries(&x.f, ASYNC_DB_KNOWN), 10);
+
+    for (n = 1; n <= 5; n++) {
+        job = fixture_job(10 + n);
+        event = fixture_submitted(&job);
+        event.idempotency.used = true;
+        memset(event.idempotency.hash, (int) n, ASYNC_SUBMIT_HASH);
+        memset(event.idempotency.print, (int) n, ASYNC_SUBMIT_PRINT);
+        assert_int_equal(fixture_event(&x.f, &event), ASYNC_EXISTS);
+    }
+
+    salvaged_done(&x);
+    free(copy);
+    fixture_teardown(&made);
+}
+
+
 static void
 a_lost_meta_page_is_no_loss(void **state)
 {
@@ -350,6 +411,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(a_healthy_store_comes_back_as_it_was),
         cmocka_unit_test(what_a_job_is_known_by_comes_back),
+        cmocka_unit_test(further_keys_come_back),
         cmocka_unit_test(a_lost_meta_page_is_no_loss),
         cmocka_unit_test(a_meta_page_that_lies_about_its_age_is_found_out),
         cmocka_unit_test(without_both_meta_pages_no_job_is_lost),
