@@ -23,7 +23,8 @@ my %pages = (
         brief    => 'asynchronous locations for nginx',
         synopsis => \&configuration,
         chapters => ['How it works', 'Who may see a job', 'Directives',
-                     'HTTP', 'When something breaks', 'Limits'],
+                     'HTTP', 'The dashboard', 'When something breaks',
+                     'Limits'],
         also     => 'nginx-async(1), nginx(8)',
     },
 );
@@ -48,11 +49,13 @@ my %home;                   # their chapters
         $fenced = !$fenced if /^```/;
 
         if (!$fenced && /^(#+) (.+)/) {
-            $chapter = $2 if length $1 < 3;
-            my $anchor = lc($2) =~ s/[^\w -]//gr =~ tr/ /-/r;
-            $anchors{$anchor} = $2;
+            my ($level, $heading) = (length $1, $2);
+            my $anchor = lc($heading) =~ s/[^\w -]//gr =~ tr/ /-/r;
+
+            $chapter = $heading if $level < 3;
+            $anchors{$anchor} = $heading;
             $home{$anchor}    = $chapter;
-            next if length $1 < 3;
+            next if $level < 3;
         }
 
         push @{ $chapters{$chapter} }, $_;
