@@ -231,6 +231,60 @@ async_list_job(async_list_t *list, const MDB_val *row, async_job_t *job)
 }
 
 
+/* --- how many there are --- */
+
+async_rc_t
+async_view_count(async_view_t *view, int64_t since, int64_t until,
+    unsigned max, async_count_page_t *page)
+{
+    int                 rc;
+    MDB_val             row, v;
+    async_id_t          id;
+    async_rc_t          result;
+    async_list_t        list;
+    async_list_query_t  query;
+
+    memset(page, 0, sizeof(async_count_page_t));
+    memset(&list, 0, sizeof(async_list_t));
+    memset(&query, 0, sizeof(async_list_query_t));
+
+    query.until = until;
+    list.query = &query;
+
+    result = async_view_begin(view);
+
+    if (result != ASYNC_OK) {
+        return result;
+    }
+
+    rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_JOBS],
+                         &list.cursor);
+
+    if (rc == MDB_SUCCESS) {
+
+        for (rc = async_list_first(&list, &row);
+             rc == MDB_SUCCESS && page->n < max;
+             rc = mdb_cursor_get(list.cursor, &row, &v, MDB_PREV))
+        {
+            async_key_id(&row, &id);
+
+            if (async_id_time(&id) < since) {
+                break;
+            }
+
+            page->oldest = async_id_time(&id);
+            page->n++;
+        }
+
+        mdb_cursor_close(list.cursor);
+    }
+
+    async_view_end(view);
+
+    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+}
+
+
 /* --- all that waits in a queue --- */
 
 /* in the order in which a job may move on while we are at it */

@@ -104,6 +104,9 @@ typedef struct {
 
 async_rc_t async_store_figures(async_store_t *store,
     async_store_figures_t *figures);
+/* the number of the last transaction that was committed, 0: not known; it
+   moves with every change.  Costs nothing */
+uint64_t async_store_transaction(async_store_t *store);
 /* clears reader slots of dead processes; the worker calls it each second */
 async_rc_t async_store_reap_readers(async_store_t *store);
 
@@ -217,6 +220,16 @@ typedef struct {
 async_rc_t async_view_list(async_view_t *view,
     const async_list_query_t *query, async_list_page_t *page,
     async_job_fn fn, void *data);
+
+/* how many jobs were made from since on and before until, by their ids: the
+   newest of them, at most max.  A tenth of a microsecond or so for each */
+typedef struct {
+    unsigned            n;
+    int64_t             oldest;  /* unix ms: when the last of them was made */
+} async_count_page_t;
+
+async_rc_t async_view_count(async_view_t *view, int64_t since, int64_t until,
+    unsigned max, async_count_page_t *page);
 
 /*
  * An owner's jobs, newest first, at most limit.  A page ends early, and has a

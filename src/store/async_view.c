@@ -527,6 +527,16 @@ async_store_figures(async_store_t *store, async_store_figures_t *figures)
 }
 
 
+uint64_t
+async_store_transaction(async_store_t *store)
+{
+    MDB_envinfo  info;
+
+    return mdb_env_info(store->env, &info) == MDB_SUCCESS
+           ? info.me_last_txnid : 0;
+}
+
+
 static async_rc_t
 async_figures_read(async_store_t *store, MDB_txn *txn,
     async_store_figures_t *figures)
