@@ -24,7 +24,6 @@ static ngx_int_t ngx_http_async_build_job(ngx_http_request_t *r,
     ngx_http_async_mark_t *mark, ngx_http_async_op_t *op);
 static ngx_int_t ngx_http_async_status_prefix(ngx_http_request_t *r,
     ngx_http_async_op_t *op);
-static ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);
 static void ngx_http_async_body_taken(ngx_http_async_op_t *op, async_rc_t rc);
 static void ngx_http_async_store_op(ngx_http_async_op_t *op);
 
@@ -49,7 +48,7 @@ ngx_http_async_preaccess(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
 
-    if (alcf->mode == NGX_HTTP_ASYNC_OFF) {
+    if (alcf->mode == NGX_HTTP_ASYNC_OFF || alcf->endpoint) {
         return NGX_DECLINED;
     }
 
@@ -452,7 +451,7 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
 
 /* a system call for each id would cost more than the id: take many at once */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_async_make_id(async_id_t *id, int64_t now)
 {
     static uint8_t  random[ASYNC_ID_RANDOM * 25];

@@ -32,11 +32,14 @@ typedef struct {
     ngx_queue_t                  jobs;
     ngx_queue_t                  changed;
     ngx_uint_t                   n;           /* waiters */
+    ngx_uint_t                   seats;       /* taken by those who wait for
+                                                 no job in particular */
     ngx_event_t                  next;        /* the next slice */
     ngx_uint_t                   ready;       /* unsigned ready:1 */
 } ngx_http_async_room_t;
 
 
+static ngx_uint_t ngx_http_async_room_full(void);
 static ngx_http_async_watched_t *ngx_http_async_find(const async_id_t *id);
 static ngx_http_async_watched_t *ngx_http_async_watched(const async_id_t *id);
 static void ngx_http_async_insert(ngx_rbtree_node_t *temp,
@@ -87,6 +90,36 @@ ngx_http_async_waiting(void)
 }
 
 
+/* replays and their backends need the other half of the connections */
+
+static ngx_uint_t
+ngx_http_async_room_full(void)
+{
+    return ngx_http_async_room.n + ngx_http_async_room.seats
+           >= ngx_cycle->connection_n / 2;
+}
+
+
+ngx_uint_t
+ngx_http_async_take_seat(void)
+{
+    if (ngx_exiting || ngx_http_async_room_full()) {
+        return 0;
+    }
+
+    ngx_http_async_room.seats++;
+
+    return 1;
+}
+
+
+void
+ngx_http_async_leave_seat(void)
+{
+    ngx_http_async_room.seats--;
+}
+
+
 /* --- coming and going --- */
 
 ngx_http_async_waiter_t *
@@ -97,10 +130,7 @@ ngx_http_async_watch(ngx_http_request_t *r, const async_id_t *id,
     ngx_http_async_waiter_t   *w;
     ngx_http_async_watched_t  *watched;
 
-    /* replays and their backends need the other half of the connections */
-
-    if (ngx_exiting
-        || ngx_http_async_room.n >= ngx_cycle->connection_n / 2
+    if (ngx_exiting || ngx_http_async_room_full()
         || !ngx_http_async_feed_begin())
     {
         return NULL;

@@ -52,6 +52,13 @@ ngx_http_async_waiter_t *ngx_http_async_watch(ngx_http_request_t *r,
     ngx_http_async_waiter_pt handler);
 void ngx_http_async_unwatch(ngx_http_async_waiter_t *w);
 
+/*
+ * A place in the room for who waits for no job in particular, and keeps a
+ * connection all the same.  0: there is none.
+ */
+ngx_uint_t ngx_http_async_take_seat(void);
+void ngx_http_async_leave_seat(void);
+
 void ngx_http_async_watch_init(void);
 ngx_uint_t ngx_http_async_waiting(void);       /* how many */
 /* they are told when ngx_http_async_wake() comes to them */
