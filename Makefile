@@ -30,6 +30,7 @@ worker  := $(sort $(wildcard src/worker/*.c))
 tool    := $(sort $(wildcard src/tool/*.c))
 shared  := $(core) $(store)
 headers := $(sort $(wildcard src/core/*.h src/store/*.h src/module/*.h))
+page    := $(sort $(wildcard src/dashboard/*))
 tests   := $(sort $(wildcard t/unit/*/*_test.c))
 
 warn    := -Wall -Wextra -Werror
@@ -201,7 +202,7 @@ $(build)/stamp/flags: FORCE
 
 $(ngx_build).stamp: FORCE
 	@$(call stamp,$(CC) $(CFLAGS) $(LDFLAGS) $(ngx_source) \
-	    $(shared) $(wildcard src/module/*.c) $(headers))
+	    $(shared) $(wildcard src/module/*.[cS]) $(headers) $(page))
 
 
 # unit tests: one program for each file, plain and with sanitizers

@@ -3,6 +3,7 @@
  * The module's face: directives, configuration and its checks, registration.
  */
 
+#include "ngx_http_async_dashboard.h"
 #include "ngx_http_async_progress.h"
 
 
@@ -195,6 +196,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       "/progress/" },
+
+    { ngx_string("async_dashboard"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_async_set_dashboard,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      "/dashboard/" },
 
       ngx_null_command
 };

@@ -147,6 +147,7 @@ struct ngx_http_async_loc_conf_s {
     /* of a location of our own, not merged; NULL: it is none */
     ngx_command_t               *endpoint;
     ngx_http_handler_pt          handler;
+    ngx_flag_t                   actions;     /* of a dashboard */
 };
 
 
@@ -374,6 +375,7 @@ ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
 ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
+ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);
 
 /* ngx_http_async_forget.c */
 char *ngx_http_async_check_forget(ngx_conf_t *cf,

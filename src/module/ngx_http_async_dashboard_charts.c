@@ -1,0 +1,404 @@
+
+/*
+ * data/charts?window=3600: how many jobs ended in each sixtieth of the last
+ * so many seconds, and how long they waited and ran.
+ *
+ * It is made from the jobs themselves.  Of the newest 2,000 each counts; if
+ * there are more in that time, the rest is told from samples, each of which
+ * stands for as many as were made then.  So a look costs some 4,000 records
+ * and 60,000 keys at the most, however many jobs there are; it is good for a
+ * while, for all that look.
+ */
+
+#include "ngx_http_async_dashboard.h"
+
+
+#define NGX_HTTP_ASYNC_BUCKETS  60
+#define NGX_HTTP_ASYNC_NEWEST   2000          /* jobs that all count */
+#define NGX_HTTP_ASYNC_SLICES   120
+#define NGX_HTTP_ASYNC_SAMPLE   16            /* jobs of a slice */
+#define NGX_HTTP_ASYNC_COUNT    60000         /* counted of all of them */
+#define NGX_HTTP_ASYNC_TIMES    128           /* kept of a bucket */
+#define NGX_HTTP_ASYNC_GOOD     5             /* s */
+#define NGX_HTTP_ASYNC_WINDOWS  3
+
+
+typedef struct {
+    double                       made;
+    double                       ended[3];    /* completed, failed, canceled */
+    ngx_uint_t                   n;           /* times seen */
+    int64_t                      waits[NGX_HTTP_ASYNC_TIMES];    /* ms */
+    int64_t                      runs[NGX_HTTP_ASYNC_TIMES];
+} ngx_http_async_bucket_t;
+
+/* of a job, as a list told it; unix ms */
+typedef struct {
+    uint8_t                      state;
+    int64_t                      created;
+    int64_t                      started;
+    int64_t                      finished;
+} ngx_http_async_seen_t;
+
+typedef struct {
+    int64_t                      from;        /* unix ms */
+    int64_t                      width;       /* ms */
+    int64_t                      end;
+    ngx_uint_t                   sampled;     /* unsigned sampled:1 */
+    ngx_uint_t                   nsample;
+    ngx_http_async_seen_t        sample[NGX_HTTP_ASYNC_SAMPLE];
+    ngx_http_async_bucket_t      buckets[NGX_HTTP_ASYNC_BUCKETS];
+} ngx_http_async_charts_t;
+
+/* a document that is good until then */
+typedef struct {
+    time_t                       window;
+    time_t                       until;
+    size_t                       len;
+    u_char                       data[NGX_HTTP_ASYNC_BUCKETS * 192 + 256];
+} ngx_http_async_drawn_t;
+
+
+static ngx_http_async_drawn_t *ngx_http_async_find_window(
+    ngx_http_request_t *r);
+static async_rc_t ngx_http_async_draw(ngx_http_async_drawn_t *drawn);
+static async_rc_t ngx_http_async_count_newest(ngx_http_async_charts_t *charts,
+    async_list_page_t *page);
+static async_rc_t ngx_http_async_count_samples(
+    ngx_http_async_charts_t *charts, int64_t until);
+static async_rc_t ngx_http_async_weigh(const async_list_query_t *query,
+    ngx_uint_t *left, double *weight);
+static bool ngx_http_async_sample_job(void *data, const async_job_t *job);
+static bool ngx_http_async_count_job(void *data, const async_job_t *job);
+static void ngx_http_async_see(ngx_http_async_seen_t *seen,
+    const async_job_t *job);
+static void ngx_http_async_count(ngx_http_async_charts_t *charts,
+    const ngx_http_async_seen_t *seen, double weight);
+static ngx_http_async_bucket_t *ngx_http_async_bucket(
+    ngx_http_async_charts_t *charts, int64_t at);
+static void ngx_http_async_write_charts(ngx_http_async_drawn_t *drawn,
+    ngx_http_async_charts_t *charts);
+static u_char *ngx_http_async_write_times(u_char *p, int64_t *times,
+    ngx_uint_t n);
+static int ngx_libc_cdecl ngx_http_async_cmp_times(const void *one,
+    const void *two);
+
+
+static ngx_http_async_drawn_t  ngx_http_async_drawn[NGX_HTTP_ASYNC_WINDOWS] = {
+    { 900, 0, 0, "" }, { 3600, 0, 0, "" }, { 86400, 0, 0, "" }
+};
+
+
+ngx_int_t
+ngx_http_async_charts(ngx_http_request_t *r)
+{
+    ngx_http_async_doc_t     doc;
+    ngx_http_async_drawn_t  *drawn;
+
+    drawn = ngx_http_async_find_window(r);
+
+    if (drawn == NULL) {
+        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_QUERY_INVALID,
+                   "There are charts of 900, 3600 and 86400 seconds.",
+                   NULL, 0);
+    }
+
+    if (ngx_time() >= drawn->until
+        || ngx_time() < drawn->until - NGX_HTTP_ASYNC_GOOD)
+    {
+        if (ngx_http_async_draw(drawn) != ASYNC_OK) {
+            return ngx_http_async_unread(r);
+        }
+
+        drawn->until = ngx_time() + NGX_HTTP_ASYNC_GOOD;
+    }
+
+    ngx_http_async_doc_init(&doc, r);
+    ngx_http_async_doc_add(&doc, drawn->data, drawn->len);
+
+    return ngx_http_async_doc_reply(&doc, r);
+}
+
+
+static ngx_http_async_drawn_t *
+ngx_http_async_find_window(ngx_http_request_t *r)
+{
+    ngx_int_t   seconds;
+    ngx_str_t   value;
+    ngx_uint_t  i;
+
+    if (ngx_http_arg(r, (u_char *) "window", 6, &value) != NGX_OK) {
+        return &ngx_http_async_drawn[1];
+    }
+
+    seconds = ngx_atoi(value.data, value.len);
+
+    for (i = 0; i < NGX_HTTP_ASYNC_WINDOWS; i++) {
+        if (ngx_http_async_drawn[i].window == seconds) {
+            return &ngx_http_async_drawn[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static async_rc_t
+ngx_http_async_draw(ngx_http_async_drawn_t *drawn)
+{
+    async_rc_t         rc;
+    async_list_page_t  page;
+
+    static ngx_http_async_charts_t  charts;
+
+    ngx_memzero(&charts, sizeof(ngx_http_async_charts_t));
+
+    /* the last bucket is the one that is going on */
+
+    charts.width = (int64_t) drawn->window * 1000 / NGX_HTTP_ASYNC_BUCKETS;
+    charts.end = (ngx_http_async_now() / charts.width + 1) * charts.width;
+    charts.from = charts.end - (int64_t) drawn->window * 1000;
+
+    rc = ngx_http_async_count_newest(&charts, &page);
+
+    if (rc == ASYNC_OK && page.more) {
+        charts.sampled = 1;
+        rc = ngx_http_async_count_samples(&charts, page.last.created);
+    }
+
+    if (rc == ASYNC_OK) {
+        ngx_http_async_write_charts(drawn, &charts);
+    }
+
+    return rc;
+}
+
+
+static async_rc_t
+ngx_http_async_count_newest(ngx_http_async_charts_t *charts,
+    async_list_page_t *page)
+{
+    async_list_query_t  query;
+
+    ngx_memzero(&query, sizeof(async_list_query_t));
+
+    query.since = charts->from;
+    query.limit = NGX_HTTP_ASYNC_NEWEST;
+
+    return async_view_list(ngx_http_async_view(), &query, page,
+                           ngx_http_async_count_job, charts);
+}
+
+
+/* of jobs that were made before */
+
+static async_rc_t
+ngx_http_async_count_samples(ngx_http_async_charts_t *charts, int64_t until)
+{
+    double               weight;
+    int64_t              width;
+    ngx_uint_t           i, n, left;
+    async_rc_t           rc;
+    async_list_page_t    page;
+    async_list_query_t   query;
+
+    ngx_memzero(&query, sizeof(async_list_query_t));
+
+    query.limit = NGX_HTTP_ASYNC_SAMPLE;
+    width = ngx_max((until - charts->from) / NGX_HTTP_ASYNC_SLICES, 1);
+
+    left = NGX_HTTP_ASYNC_COUNT;
+
+    for (i = NGX_HTTP_ASYNC_SLICES; i-- > 0; /* void */) {
+        query.since = charts->from + (int64_t) i * width;
+        query.until = query.since + width;
+
+        charts->nsample = 0;
+
+        rc = async_view_list(ngx_http_async_view(), &query, &page,
+                             ngx_http_async_sample_job, charts);
+
+        if (rc != ASYNC_OK) {
+            return rc;
+        }
+
+        weight = 1;
+
+        if (page.more) {
+            rc = ngx_http_async_weigh(&query, &left, &weight);
+            if (rc != ASYNC_OK) {
+                return rc;
+            }
+        }
+
+        for (n = 0; n < charts->nsample; n++) {
+            ngx_http_async_count(charts, &charts->sample[n], weight);
+        }
+    }
+
+    return ASYNC_OK;
+}
+
+
+/* how many each of a full sample stands for */
+
+static async_rc_t
+ngx_http_async_weigh(const async_list_query_t *query, ngx_uint_t *left,
+    double *weight)
+{
+    unsigned            max;
+    async_rc_t          rc;
+    async_count_page_t  count;
+
+    max = ngx_max(*left, NGX_HTTP_ASYNC_SAMPLE);
+
+    rc = async_view_count(ngx_http_async_view(), query->since, query->until,
+                          max, &count);
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    *left -= ngx_min(*left, count.n);
+    *weight = (double) count.n / NGX_HTTP_ASYNC_SAMPLE;
+
+    /* if all could not be counted, the others are believed to come as these */
+
+    if (count.n == max && count.oldest < query->until) {
+        *weight *= (double) (query->until - query->since)
+                   / (query->until - count.oldest);
+    }
+
+    return ASYNC_OK;
+}
+
+
+static bool
+ngx_http_async_sample_job(void *data, const async_job_t *job)
+{
+    ngx_http_async_charts_t *charts = data;
+
+    if (charts->nsample == NGX_HTTP_ASYNC_SAMPLE) {
+        return false;
+    }
+
+    ngx_http_async_see(&charts->sample[charts->nsample++], job);
+
+    return true;
+}
+
+
+static bool
+ngx_http_async_count_job(void *data, const async_job_t *job)
+{
+    ngx_http_async_seen_t  seen;
+
+    ngx_http_async_see(&seen, job);
+    ngx_http_async_count(data, &seen, 1);
+
+    return true;
+}
+
+
+static void
+ngx_http_async_see(ngx_http_async_seen_t *seen, const async_job_t *job)
+{
+    seen->state = job->state;
+    seen->created = job->created;
+    seen->started = job->started;
+    seen->finished = job->finished;
+}
+
+
+/* weight: how many it stands for */
+
+static void
+ngx_http_async_count(ngx_http_async_charts_t *charts,
+    const ngx_http_async_seen_t *seen, double weight)
+{
+    ngx_uint_t                n;
+    ngx_http_async_bucket_t  *b;
+
+    b = ngx_http_async_bucket(charts, seen->created);
+
+    if (b) {
+        b->made += weight;
+    }
+
+    if (!async_state_final((async_state_t) seen->state)
+        || (b = ngx_http_async_bucket(charts, seen->finished)) == NULL)
+    {
+        return;
+    }
+
+    b->ended[seen->state - ASYNC_STATE_COMPLETED] += weight;
+
+    if (seen->started) {
+        n = b->n++ % NGX_HTTP_ASYNC_TIMES;
+
+        b->waits[n] = ngx_max(seen->started - seen->created, 0);
+        b->runs[n] = ngx_max(seen->finished - seen->started, 0);
+    }
+}
+
+
+static ngx_http_async_bucket_t *
+ngx_http_async_bucket(ngx_http_async_charts_t *charts, int64_t at)
+{
+    return at >= charts->from && at < charts->end
+           ? &charts->buckets[(at - charts->from) / charts->width] : NULL;
+}
+
+
+static void
+ngx_http_async_write_charts(ngx_http_async_drawn_t *drawn,
+    ngx_http_async_charts_t *charts)
+{
+    u_char                   *p;
+    ngx_uint_t                i, n;
+    ngx_http_async_bucket_t  *b;
+
+    p = ngx_sprintf(drawn->data, "{\"from\":%L,\"width\":%L,\"sampled\":%s,"
+                    "\"buckets\":[", charts->from, charts->width,
+                    charts->sampled ? "true" : "false");
+
+    for (i = 0; i < NGX_HTTP_ASYNC_BUCKETS; i++) {
+        b = &charts->buckets[i];
+        n = ngx_min(b->n, NGX_HTTP_ASYNC_TIMES);
+
+        p = ngx_sprintf(p, "%s[%.1f,%.1f,%.1f,%.1f,", i ? "," : "", b->made,
+                        b->ended[0], b->ended[1], b->ended[2]);
+        p = ngx_http_async_write_times(p, b->waits, n);
+        *p++ = ',';
+        p = ngx_http_async_write_times(p, b->runs, n);
+        *p++ = ']';
+    }
+
+    *p++ = ']';
+    *p++ = '}';
+
+    drawn->len = p - drawn->data;
+}
+
+
+/* the median, and what nineteen in twenty are within */
+
+static u_char *
+ngx_http_async_write_times(u_char *p, int64_t *times, ngx_uint_t n)
+{
+    if (n == 0) {
+        return ngx_cpymem(p, "null,null", sizeof("null,null") - 1);
+    }
+
+    ngx_qsort(times, n, sizeof(int64_t), ngx_http_async_cmp_times);
+
+    return ngx_sprintf(p, "%L,%L", times[n / 2], times[n * 19 / 20]);
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_async_cmp_times(const void *one, const void *two)
+{
+    const int64_t *first = one;
+    const int64_t *second = two;
+
+    return (*first > *second) - (*first < *second);
+}
