@@ -53,6 +53,7 @@ typedef enum {
     ASYNC_JOB_TAG_BUCKET        = 12,
     ASYNC_JOB_TAG_IDEMPOTENCY   = 13,
     ASYNC_JOB_TAG_COALESCE      = 14,
+    ASYNC_JOB_TAG_HOOKS         = 15,   /* u64 */
     ASYNC_JOB_TAG_REPORTS       = 18,
     ASYNC_JOB_TAG_RETRY_OF      = 20,
     ASYNC_JOB_TAG_RETRIED_AS    = 21,
@@ -127,6 +128,11 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
     }
 
     async_job_write_keys(&w, job);
+
+    if (job->hooks != 0) {
+        async_write_tag_u64(&w, ASYNC_JOB_TAG_HOOKS, job->hooks);
+    }
+
     async_job_write_reports(&w, &job->reports);
     async_job_write_retries(&w, job);
 
@@ -530,6 +536,7 @@ async_job_read_dialect(async_job_t *job, async_str_t value)
 static bool
 async_job_read_keys(async_job_t *job, uint16_t tag, async_str_t value)
 {
+    uint64_t        n;
     const uint8_t  *p;
 
     p = (const uint8_t *) value.data;
@@ -538,6 +545,10 @@ async_job_read_keys(async_job_t *job, uint16_t tag, async_str_t value)
 
     case ASYNC_JOB_TAG_BUCKET:
         return async_tag_u64(value, &job->bucket);
+
+    case ASYNC_JOB_TAG_HOOKS:
+        job->hooks = 1;
+        return async_tag_u64(value, &n) && n == 1;
 
     case ASYNC_JOB_TAG_IDEMPOTENCY:
         if (value.len != ASYNC_JOB_KEY) {

@@ -168,6 +168,7 @@ typedef struct {
                                        has none */
     async_job_key_t  idempotency;
     async_job_key_t  coalesce;      /* until it ends */
+    uint8_t      hooks;             /* 1: it has a webhook, see async_hook.h */
     async_job_reports_t  reports;
     async_id_t   retry_of;          /* the job that it repeats, by hand */
     async_id_t   retried_as;        /* the one that repeats it; all zero:

@@ -230,6 +230,15 @@ async_json_etag(char out[ASYNC_JSON_ETAG], const async_job_t *job,
         p = async_json_hex(p, estimate->percent);
         *p++ = '-';
         p = async_json_hex(p, (uint64_t) estimate->completion);
+
+    } else if (job->hooks != 0 && job->finished != 0) {
+
+        /* what waits for its webhook is kept the longer, without a word */
+
+        *p++ = '-';
+        p = async_json_hex(p, 0);
+        *p++ = '-';
+        p = async_json_hex(p, (uint64_t) job->expires);
     }
 
     *p++ = '"';

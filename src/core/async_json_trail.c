@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "async_hook.h"
 #include "async_json.h"
 #include "async_json_out.h"
 
@@ -25,7 +26,9 @@ async_json_trail(char *out, size_t cap, uint64_t seq, const async_trail_t *t)
                                   (async_state_t) t->state);
     event.len = strlen(event.data);
 
-    error.data = async_job_error_name((async_job_error_t) t->error);
+    error.data = async_event_of_webhook((async_event_type_t) t->event)
+                 ? async_hook_error_name((async_hook_error_t) t->error)
+                 : async_job_error_name((async_job_error_t) t->error);
     error.len = strlen(error.data);
 
     p = async_json_number(p, limit, "{\"seq\":", seq);
@@ -66,6 +69,11 @@ async_trail_of_attempt(const async_trail_t *t)
     case ASYNC_EVENT_RELEASED:
     case ASYNC_EVENT_DUE:
         return false;
+
+    case ASYNC_EVENT_WEBHOOK_DELIVERED:
+    case ASYNC_EVENT_WEBHOOK_FAILED:
+    case ASYNC_EVENT_WEBHOOK_DEAD:
+        return true;
 
     default:
         return t->attempt != 0

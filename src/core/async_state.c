@@ -41,7 +41,10 @@ static const uint8_t  async_moves[ASYNC_STATE_MAX][ASYNC_EVENT_MAX] = {
 
     async_move(FAILED,     RETRIED,          FAILED)
 
-    /* no move leaves COMPLETED, FAILED or CANCELED */
+    /*
+     * no move leaves COMPLETED, FAILED or CANCELED: what becomes of a webhook
+     * is not the job's, see async_event_of_webhook()
+     */
 };
 
 
@@ -127,6 +130,16 @@ async_event_name(async_event_type_t event)
 }
 
 
+bool
+async_event_of_webhook(async_event_type_t event)
+{
+    return event == ASYNC_EVENT_WEBHOOK_DELIVERED
+           || event == ASYNC_EVENT_WEBHOOK_FAILED
+           || event == ASYNC_EVENT_WEBHOOK_DEAD
+           || event == ASYNC_EVENT_WEBHOOK_REDELIVER;
+}
+
+
 const char *
 async_event_told(async_event_type_t event, async_state_t state)
 {
@@ -142,6 +155,7 @@ async_event_told(async_event_type_t event, async_state_t state)
         return "retried";
 
     default:
-        return async_state_name(state);
+        return async_event_of_webhook(event) ? async_event_name(event)
+                                             : async_state_name(state);
     }
 }

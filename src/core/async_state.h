@@ -47,6 +47,11 @@ typedef enum {
                                                    to start before a time */ \
     X(13, FORGOTTEN,        "forgotten")        /* removed with its history:
                                                    no line tells of it */ \
+    X(14, WEBHOOK_DELIVERED, "webhook-delivered")                            \
+    X(15, WEBHOOK_FAILED,   "webhook-failed")   /* will be tried again */    \
+    X(16, WEBHOOK_DEAD,     "webhook-dead")     /* will not */               \
+    X(17, WEBHOOK_REDELIVER, "webhook-redeliver")  /* a person wants it to be
+                                                   tried again */            \
     X(18, RETRIED,          "retried")          /* by hand, as another job:
                                                    this one stays failed */
 
@@ -79,6 +84,11 @@ const char *async_state_name(async_state_t state);          /* "" if unknown */
 /* the same to a client of the azure dialect */
 const char *async_state_azure(async_state_t state);
 const char *async_event_name(async_event_type_t event);
+/*
+ * What becomes of the webhook of a job that has ended.  Its lines stand after
+ * the final one in the history, and leave the state as it is.
+ */
+bool async_event_of_webhook(async_event_type_t event);
 /*
  * What a client is told of it: the state that came of it, but for what leaves
  * the state as it was.

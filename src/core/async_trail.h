@@ -17,8 +17,10 @@
 typedef struct {
     uint8_t      event;             /* async_event_type_t */
     uint8_t      state;             /* the state after it */
-    uint8_t      error;             /* async_job_error_t */
-    uint16_t     status;            /* backend status, 0 = none */
+    uint8_t      error;             /* async_job_error_t; of a webhook's
+                                       attempt async_hook_error_t */
+    uint16_t     status;            /* backend's, or the webhook's receiver's;
+                                       0 = none */
     uint32_t     attempt;
     int64_t      at;                /* unix ms */
     uint64_t     duration;          /* ms the attempt took, 0 = none */

@@ -13,6 +13,7 @@
 #ifndef ASYNC_APPLY_H
 #define ASYNC_APPLY_H
 
+#include "async_hook.h"
 #include "async_store.h"
 #include "async_trail.h"
 
@@ -48,7 +49,7 @@ typedef struct {
  * An event.  Which fields count depends on type:
  *
  *   SUBMITTED         job (whole record but state, seq, queued), payload,
- *                     idempotency, coalesce; due: not before, and after
+ *                     idempotency, coalesce, hook; due: not before, and after
  *                     now it is SCHEDULED until then.  With ASYNC_EXISTS id
  *                     is that of the job that was accepted before
  *   STARTED           never given: made by a claim
@@ -83,6 +84,14 @@ typedef struct {
  *                     shown, or says the same, changes nothing: ASYNC_OK.
  *                     ASYNC_REFUSED if the job has ended, ASYNC_STALE if
  *                     another attempt runs, or none
+ *   WEBHOOK_DELIVERED
+ *   WEBHOOK_FAILED    id, epoch, attempt (of the webhook: those before and
+ *   WEBHOOK_DEAD      this one), error (async_hook_error_t), status,
+ *                     duration; FAILED: due.  FAILED with attempt 0: none was
+ *                     made, it is put off until due, and no line says so
+ *   WEBHOOK_REDELIVER id, no fence: due now, whatever became of it.
+ *                     ASYNC_NOT_FOUND if it has none, ASYNC_REFUSED if its
+ *                     job has not ended
  *   RETRIED           made by async_store_retry()
  *   others            refused until they are built
  */
@@ -110,6 +119,7 @@ typedef struct {
     const async_job_t   *job;
     async_submit_key_t   idempotency;
     async_submit_key_t   coalesce;
+    const async_hook_t  *hook;        /* NULL: none is owed; WAITING */
     async_payload_t      payload;
     async_body_t         response;
     async_str_t          resource;

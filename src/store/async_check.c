@@ -51,7 +51,8 @@ static const async_check_row_t  async_check_rows[ASYNC_DB_MAX] = {
     [ASYNC_DB_POLICY]  = async_check_policy_row,
     [ASYNC_DB_STATS]   = async_check_stat_row,
     [ASYNC_DB_KNOWN]   = async_check_known_row,
-    [ASYNC_DB_OWNERS]  = async_check_owner_row
+    [ASYNC_DB_OWNERS]  = async_check_owner_row,
+    [ASYNC_DB_HOOKS]   = async_check_hook_row
 };
 
 
@@ -405,6 +406,7 @@ async_check_job_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     async_check_last_line(ck, &job);
     async_check_policy(ck, &job);
     async_check_known(ck, &job);
+    async_check_hook(ck, &job);
     (void) async_check_request(ck, &job);
     (void) async_check_response(ck, &job);
 }
@@ -587,6 +589,13 @@ async_check_index_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     async_key_id(row, &id);
 
     if (async_check_owner(ck, db, &id, &job) != ASYNC_OK) {
+        return;
+    }
+
+    if (db == ASYNC_DB_TIMERS
+        && *(uint8_t *) row->mv_data == ASYNC_TIMER_HOOK)
+    {
+        async_check_hook_timer(ck, row);
         return;
     }
 

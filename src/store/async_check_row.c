@@ -372,6 +372,15 @@ async_check_policy_row(async_checker_t *ck, async_db_t db,
             async_check_fault(ck, "the paths of key files are damaged");
         }
 
+    } else if (key[0] == ASYNC_POLICY_OF_HOOKS
+               || key[0] == ASYNC_POLICY_OF_HOOKS_IN_FORCE)
+    {
+        if (!async_hook_policy_sound(key, row->mv_size, value->mv_data,
+                                     value->mv_size))
+        {
+            async_check_fault(ck, "a policy of webhooks is damaged");
+        }
+
     } else {
         async_check_fault(ck, "policy has a row that is not ours");
     }
@@ -398,6 +407,7 @@ async_check_totals(async_checker_t *ck)
     }
 
     async_check_known_totals(ck);
+    async_check_hook_totals(ck);
 
     async_key_stat(&key, ASYNC_STAT_SPOOLED);
 

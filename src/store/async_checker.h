@@ -58,6 +58,8 @@ typedef struct {
     bool                      owned_sorted;
     uint64_t                  nfound;     /* of them, that counts tell of */
     uint64_t                  bucket;     /* highest of keys and owners */
+    uint64_t                  hooks_pending;
+    uint64_t                  hooks_dead;
 
     uint8_t                  *head;       /* a record put together */
     size_t                    head_cap;
@@ -142,6 +144,17 @@ void async_check_owner_row(async_checker_t *ck, async_db_t db,
 void async_check_owned_row(async_checker_t *ck, const MDB_val *row,
     const MDB_val *value);
 void async_check_known_totals(async_checker_t *ck);
+
+
+/* --- async_check_hook.c: webhooks --- */
+
+/* what a sound record says of its */
+void async_check_hook(async_checker_t *ck, const async_job_t *job);
+void async_check_hook_row(async_checker_t *ck, async_db_t db,
+    const MDB_val *row, const MDB_val *value);
+/* a row of timers */
+void async_check_hook_timer(async_checker_t *ck, const MDB_val *row);
+void async_check_hook_totals(async_checker_t *ck);
 
 
 /* --- async_check_body.c: what belongs to a job besides its record --- */

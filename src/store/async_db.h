@@ -11,6 +11,7 @@
  *            0, server 8, 9 - priority 1, queued 8,
  *            id 16                                    -> nothing
  *   running  epoch 8, id 16                           -> nothing
+ *            4, due 8, id 16                          -> nothing
  *   trail    id 16, seq 8                             -> TRAIL record
  *   feed     number 8                                 -> id 16, seq 8
  *   bystate  state 1, created 8, id 16                -> nothing
@@ -19,12 +20,14 @@
  *            0, owner 16, queue                       -> COUNT record
  *   policy   1, key 16 | 2, queue | 3                 -> POLICY | QUEUE | KEYS
  *            4, queue                                 -> COUNT record
+ *            5, key 16 | 6                            -> HOOKS record
  *   stats    name                                     -> COUNT record
  *            1, server 8, location 8 | 2, queue       -> RUNS record
  *            3, queue | 4, queue                      -> METRICS | RECENT
  *   keys     bucket 8, hash 32                        -> id 16, print 16
  *            0 8, id 16, hash 32                      -> JOINED record
  *   owners   bucket 8, owner 16, id 16                -> nothing
+ *   hooks    id 16, n 4 (0 today)                     -> HOOK record
  *
  * A row of ready, of a job of queue "default" with priority 4 that was queued
  * at 1795341600000 ms (2026-11-22T10:00:00Z) by feed entry 7:
@@ -43,8 +46,9 @@
  *
  * Every job has exactly two index rows, both derived from its record: one in
  * bystate, and its place, see async_key_place().  It may have three more, in
- * keys and owners, which its record names: see async_known.c; and more in
- * keys, which it does not name: async_joined.h.
+ * keys and owners, which its record names: see async_known.c; more in keys,
+ * which it does not name: async_joined.h; and one in hooks, which has a row of
+ * timers of its own while it is due.
  */
 
 #ifndef ASYNC_DB_H
@@ -80,7 +84,8 @@
     X(POLICY,  "policy")                                                     \
     X(STATS,   "stats")                                                      \
     X(KNOWN,   "keys")                                                       \
-    X(OWNERS,  "owners")
+    X(OWNERS,  "owners")                                                     \
+    X(HOOKS,   "hooks")
 
 typedef enum {
 #define X(symbol, name)  ASYNC_DB_##symbol,
@@ -97,7 +102,8 @@ typedef enum {                       /* on disk, part of the key */
     ASYNC_TIMER_DUE    = 1,          /* scheduled, retrying, or parked for a
                                         time */
     ASYNC_TIMER_EXPIRE = 2,          /* final: until the result is dropped */
-    ASYNC_TIMER_FORGET = 3           /* swept: until all of it is */
+    ASYNC_TIMER_FORGET = 3,          /* swept: until all of it is */
+    ASYNC_TIMER_HOOK   = 4           /* a webhook's: until its next try */
 } async_timer_t;
 
 #define ASYNC_POLICY_OF_LOCATION  1  /* first byte of a key of policy */
@@ -105,6 +111,9 @@ typedef enum {                       /* on disk, part of the key */
 #define ASYNC_POLICY_OF_KEYS      3
 #define ASYNC_POLICY_OF_GATE      4  /* numbers below: whether it may start a
                                         job, whatever nginx.conf says */
+
+#define ASYNC_POLICY_OF_HOOKS     5
+#define ASYNC_POLICY_OF_HOOKS_IN_FORCE  6
 
 #define ASYNC_GATE_PAUSED         0
 #define ASYNC_GATE_NEXT           1  /* unix us: no start before */
@@ -154,6 +163,13 @@ void async_key_location_runs(async_key_t *key, uint64_t server,
 void async_key_queue_runs(async_key_t *key, async_str_t queue);
 /* whether the key is one of these two, as far as can be seen */
 bool async_key_is_runs(const void *key, size_t len);
+/* async_hook_apply.c, async_hook_publish.c */
+void async_key_hook(async_key_t *key, const async_id_t *id);
+void async_key_hook_policy(async_key_t *key, const uint8_t *policy);
+void async_key_hooks_in_force(async_key_t *key);
+/* whether a row of policy is one of these two, and sound */
+bool async_hook_policy_sound(const uint8_t *key, size_t key_len,
+    const void *value, size_t len);
 /* what is counted of a queue */
 void async_key_metrics(async_key_t *key, async_str_t queue);
 void async_key_recent(async_key_t *key, async_str_t queue);
@@ -213,6 +229,9 @@ async_rc_t async_count_decode(uint64_t *n, unsigned count, const void *data,
 
 #define ASYNC_STAT_SPOOLED  "spooled"
 #define ASYNC_STAT_BUCKET   "bucket"      /* the newest, and jobs in it */
+#define ASYNC_STAT_HOOKS    "webhooks"    /* as async_hook_figures_t */
+
+#define ASYNC_HOOK_NUMBERS  5
 
 /* in db/: who makes a backup holds it, who removes spool files shares it */
 #define ASYNC_BACKUP_LOCK   "backup.lock"

@@ -47,7 +47,17 @@ async_event_apply(async_work_t *work, async_event_t *given)
         return rc;
     }
 
+    /* also where the job's own record is gone */
+
+    if (event->type == ASYNC_EVENT_WEBHOOK_FAILED && event->attempt == 0) {
+        return async_hook_put_off(work, event);
+    }
+
     rc = async_work_job(work, &event->id, &job, buf);
+
+    if (rc == ASYNC_OK && async_event_of_webhook(event->type)) {
+        return async_hook_event(work, event, &job);
+    }
 
     if (rc == ASYNC_OK
         && (event->type == ASYNC_EVENT_CANCEL_REQUESTED
@@ -123,6 +133,10 @@ async_event_check(const async_event_t *event)
     case ASYNC_EVENT_INTERRUPTED:
     case ASYNC_EVENT_CANCEL_REQUESTED:
     case ASYNC_EVENT_FORGOTTEN:
+    case ASYNC_EVENT_WEBHOOK_DELIVERED:
+    case ASYNC_EVENT_WEBHOOK_FAILED:
+    case ASYNC_EVENT_WEBHOOK_DEAD:
+    case ASYNC_EVENT_WEBHOOK_REDELIVER:
         return ASYNC_OK;
 
     case ASYNC_EVENT_PROGRESSED:
@@ -222,10 +236,12 @@ async_rc_t
 async_event_move(async_work_t *work, const async_event_t *event,
     async_job_t *job)
 {
-    bool            quiet;
+    bool            quiet, owes;
     size_t          len, trail_len;
     uint8_t         buf[ASYNC_JOB_MAX], trail[ASYNC_TRAIL_MAX];
+    uint8_t         record[ASYNC_HOOK_MAX];
     async_key_t     key;
+    async_hook_t    hook;
     async_job_t     before;
     async_state_t   state;
     async_tally_t  *tally;
@@ -255,8 +271,18 @@ async_event_move(async_work_t *work, const async_event_t *event,
     async_report_leave(&before, job);
     async_event_change(work, event, &policy, job, before.state);
 
+    owes = false;
+
     if (async_state_final(state)) {
         async_known_end(job);
+
+        owes = async_hook_owes(work, job, &hook, record);
+
+        /* what failed may be repeated, and that may end so that it is told */
+
+        if (!owes && state != ASYNC_STATE_FAILED) {
+            job->hooks = 0;
+        }
     }
 
     len = async_report_encode(job, buf, sizeof(buf));
@@ -288,6 +314,13 @@ async_event_move(async_work_t *work, const async_event_t *event,
 
     if (async_state_final(state)) {
         async_owner_count(work, job, -1);
+    }
+
+    if (owes) {
+        async_hook_owe(work, &job->id, &hook);
+
+    } else if (before.hooks != job->hooks) {
+        async_hook_drop(work, &job->id);
     }
 
     /*

@@ -46,6 +46,7 @@ async_event_need(const async_event_t *event)
 {
     return ASYNC_EVENT_ROWS
            + (event->type == ASYNC_EVENT_SUBMITTED ? ASYNC_EVENT_KNOWN : 0)
+           + (event->hook != NULL ? ASYNC_EVENT_PAGE : 0)
            + async_event_stored(event->payload.head.len)
            + async_event_stored(event->payload.capture.len)
            + async_event_stored(event->payload.body.len);

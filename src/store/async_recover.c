@@ -267,7 +267,8 @@ async_rewind_write(async_store_t *store, void *data, async_error_t *err)
         return async_recover_late(&work, err);
     }
 
-    how->moved = async_rewind_rows(&work, how->jump);
+    how->moved = async_rewind_rows(&work, how->jump)
+                 + async_hook_rewind(&work, how->jump, ASYNC_REWIND_ROWS);
 
     return async_work_commit(&work, err);
 }

@@ -194,10 +194,11 @@ async_event_retry(async_work_t *work, async_event_t *event)
     size_t          len, old_len, trail_len, old_trail_len;
     uint8_t         buf[ASYNC_JOB_MAX], record[ASYNC_JOB_MAX];
     uint8_t         old_record[ASYNC_JOB_MAX], trail[ASYNC_TRAIL_MAX];
-    uint8_t         old_trail[ASYNC_TRAIL_MAX];
+    uint8_t         old_trail[ASYNC_TRAIL_MAX], hook_buf[ASYNC_HOOK_MAX];
     async_rc_t      rc;
     async_job_t     old, job;
     async_key_t     key;
+    async_hook_t    hook;
     async_tally_t  *tally;
 
     rc = async_work_job(work, &event->id, &old, buf);
@@ -219,6 +220,7 @@ async_event_retry(async_work_t *work, async_event_t *event)
 
     async_retry_job(work, event, &old, &job);
 
+    job.hooks = async_hook_again(work, &old, &hook, hook_buf) ? 1 : 0;
     old.retried_as = event->as;
     old.seq++;
 
@@ -243,6 +245,10 @@ async_event_retry(async_work_t *work, async_event_t *event)
     async_retry_copy(work, &old.id, &job.id, ASYNC_PAYLOAD_REQUEST);
     async_retry_copy(work, &old.id, &job.id, ASYNC_PAYLOAD_CAPTURE);
     async_retry_copy(work, &old.id, &job.id, ASYNC_PAYLOAD_REQUEST_BODY);
+
+    if (job.hooks > 0) {
+        async_hook_submit(work, &job.id, &hook);
+    }
 
     async_key_job(&key, &old.id);
     async_work_put(work, &key, old_record, old_len);
@@ -292,7 +298,8 @@ async_retry_room(async_work_t *work, const async_job_t *old,
     memset(&event, 0, sizeof(async_event_t));
     event.type = ASYNC_EVENT_SUBMITTED;
 
-    need = async_event_need(&event) + 2 * (ASYNC_JOB_MAX + ASYNC_TRAIL_MAX);
+    need = async_event_need(&event) + 2 * (ASYNC_JOB_MAX + ASYNC_TRAIL_MAX)
+           + (old->hooks > 0 ? ASYNC_HOOK_MAX : 0);
 
     if (old->request.where == ASYNC_BODY_CHUNKS) {
         need += async_event_stored((size_t) async_body_stored(&old->request));

@@ -33,6 +33,7 @@ static bool async_fill_request(async_fill_t *f, async_job_t *job);
 static void async_fill_response(async_fill_t *f, async_job_t *job);
 static void async_fill_policy(async_fill_t *f, async_job_t *job);
 static void async_fill_rows(async_fill_t *f, async_job_t *job);
+static void async_fill_hook(async_fill_t *f, async_job_t *job);
 static void async_fill_key(async_fill_t *f, async_job_key_t *key,
     const char *what);
 static void async_fill_joined(async_fill_t *f, const async_job_t *job);
@@ -387,6 +388,8 @@ async_fill_rows(async_fill_t *f, async_job_t *job)
     async_key_t     key;
     async_tally_t  *tally;
 
+    async_fill_hook(f, job);
+
     /* what it is known by stays, its rows go into buckets of this store */
 
     async_fill_key(f, &job->idempotency, "idempotency");
@@ -430,6 +433,50 @@ async_fill_rows(async_fill_t *f, async_job_t *job)
 
         async_key_feed(&key, f->work.feed);
         async_work_put(&f->work, &key, value, sizeof(value));
+    }
+}
+
+
+/*
+ * A webhook that may have been sent since is sent again: a receiver knows it
+ * by its id.
+ */
+
+static void
+async_fill_hook(async_fill_t *f, async_job_t *job)
+{
+    bool          final;
+    MDB_val       value;
+    async_key_t   key;
+    async_hook_t  hook;
+
+    if (job->hooks == 0) {
+        return;
+    }
+
+    final = async_state_final((async_state_t) job->state);
+    async_key_hook(&key, &job->id);
+
+    if (async_db_get(&f->s->scratch, f->ck.txn, &key, &value) != ASYNC_OK
+        || async_hook_decode(&hook, value.mv_data, value.mv_size) != ASYNC_OK)
+    {
+        job->hooks = 0;
+        async_fill_say(f, "its webhook is lost");
+        return;
+    }
+
+    if (!final) {
+        hook.state = ASYNC_HOOK_WAITING;
+        hook.due = 0;
+    }
+
+    if (final && hook.state == ASYNC_HOOK_WAITING
+        && async_hook_wanted(&hook, (async_state_t) job->state))
+    {
+        async_hook_owe(&f->work, &job->id, &hook);
+
+    } else {
+        async_hook_submit(&f->work, &job->id, &hook);
     }
 }
 

@@ -220,6 +220,7 @@ async_scratch_row(void *data, const async_pages_row_t *row)
     bool               sure;
     async_id_t         id;
     async_job_t        job;
+    async_hook_t       hook;
     async_trail_t      line;
     async_joined_t     joined;
     async_salvager_t  *s = data;
@@ -279,6 +280,11 @@ async_scratch_row(void *data, const async_pages_row_t *row)
     {
         async_scratch_put(s, ASYNC_DB_TRAIL, row, sure);
 
+    } else if (row->key_len == sizeof(async_id_t) + 4
+               && async_hook_decode(&hook, row->value, row->len) == ASYNC_OK)
+    {
+        async_scratch_put(s, ASYNC_DB_HOOKS, row, sure);
+
     } else if (row->key_len == sizeof(async_id_t) + 1 + 4
                && row->key[16] >= ASYNC_PAYLOAD_REQUEST
                && row->key[16] <= ASYNC_PAYLOAD_RESPONSE_BODY
@@ -326,6 +332,12 @@ async_row_policy(const async_pages_row_t *row)
     if (row->key[0] == ASYNC_POLICY_OF_KEYS && row->key_len == 1) {
         return async_key_files_decode(&files, row->value, row->len)
                == ASYNC_OK;
+    }
+
+    if (async_hook_policy_sound(row->key, row->key_len, row->value,
+                                row->len))
+    {
+        return true;
     }
 
     if (row->key[0] == ASYNC_POLICY_OF_GATE && row->key_len > 1

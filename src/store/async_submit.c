@@ -30,13 +30,17 @@ uint8_t *
 async_event_prepare(const async_event_t *event, int64_t now,
     async_submit_t *submit, uint8_t *buf)
 {
+    uint8_t             hook[ASYNC_HOOK_MAX];
     async_job_t         job;
     async_event_type_t  type;
 
     submit->len = 0;
 
-    if (event->job == NULL || !async_submit_check(event->job,
-                                                  &event->payload))
+    if (event->job == NULL
+        || !async_submit_check(event->job, &event->payload)
+        || (event->hook != NULL
+            && (event->hook->state != ASYNC_HOOK_WAITING
+                || async_hook_encode(event->hook, hook, sizeof(hook)) == 0)))
     {
         return buf;
     }
@@ -108,6 +112,8 @@ async_submit_job(const async_event_t *event, int64_t now,
     job->expires = 0;
     memset(&job->response, 0, sizeof(async_body_t));
 
+    job->hooks = event->hook != NULL ? 1 : 0;
+
     async_submit_key(&job->idempotency, &event->idempotency, job);
     async_submit_key(&job->coalesce, &event->coalesce, job);
 
@@ -166,6 +172,10 @@ async_event_submit(async_work_t *work, async_event_t *event,
 
     async_event_enter(work, &job, tally, submit->trail, submit->trail_len);
     async_submit_payload(work, event, &job.id);
+
+    if (event->hook != NULL) {
+        async_hook_submit(work, &job.id, event->hook);
+    }
 
     work->store->quota->added += submit->need;
 
@@ -296,6 +306,7 @@ async_event_enter(async_work_t *work, const async_job_t *job,
     async_work_put(work, &key, "", 0);
 
     async_known_put(work, job);
+
     async_event_spooled(work, &job->request);
 
     async_place_count(tally, job->state, 1);

@@ -52,6 +52,11 @@ async_sweep_run(async_work_t *work, async_sweep_t *sweep)
 
     async_sweep_kind(work, sweep, ASYNC_TIMER_FORGET, until);
     async_sweep_kind(work, sweep, ASYNC_TIMER_EXPIRE, until);
+
+    if (sweep->rows < ASYNC_SWEEP_ROWS && !sweep->tight) {
+        sweep->rows += async_hook_aside(work,
+                                        ASYNC_SWEEP_ROWS - sweep->rows);
+    }
 }
 
 
@@ -101,6 +106,10 @@ async_sweep_job(async_work_t *work, async_sweep_t *sweep,
 
     if (!async_place_job(work, row, &job, buf)) {
         return false;
+    }
+
+    if (async_hook_hold(work, &job)) {
+        return true;
     }
 
     if ((job.flags & ASYNC_JOB_SWEPT)
@@ -171,6 +180,11 @@ async_work_forget(async_work_t *work, const async_job_t *job)
     rows += async_sweep_range(work, &key, &below);
 
     async_known_drop(work, job);
+
+    if (job->hooks > 0) {
+        async_hook_drop(work, &job->id);
+        rows++;
+    }
 
     async_key_place(&key, job, 0);
     async_work_delete(work, &key);

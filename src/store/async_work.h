@@ -11,6 +11,7 @@
 #define ASYNC_WORK_H
 
 #include "async_db.h"
+#include "async_hook.h"
 
 
 /* a spool file that no job names once the transaction is committed */
@@ -319,6 +320,35 @@ bool async_gate_open(async_work_t *work, async_tally_t *tally,
 void async_gate_pass(async_work_t *work, async_tally_t *tally);
 /* a queue that was not known before */
 void async_gate_first(async_work_t *work, const async_queue_t *queue);
+
+/* --- async_hook_apply.c: webhooks --- */
+
+/* of a new job */
+void async_hook_submit(async_work_t *work, const async_id_t *id,
+    const async_hook_t *hook);
+/* the webhook of a job that ends, if that end is told; buf has
+   ASYNC_HOOK_MAX bytes */
+bool async_hook_owes(async_work_t *work, const async_job_t *job,
+    async_hook_t *hook, uint8_t *buf);
+/* it is due from now on */
+void async_hook_owe(async_work_t *work, const async_id_t *id,
+    const async_hook_t *hook);
+/* that of a job that is to be repeated, as it was before its job ended */
+bool async_hook_again(async_work_t *work, const async_job_t *job,
+    async_hook_t *hook, uint8_t *buf);
+/* all of it */
+void async_hook_drop(async_work_t *work, const async_id_t *id);
+/* ASYNC_EVENT_WEBHOOK_* */
+async_rc_t async_hook_event(async_work_t *work, const async_event_t *event,
+    async_job_t *job);
+/* WEBHOOK_FAILED with attempt 0 */
+async_rc_t async_hook_put_off(async_work_t *work,
+    const async_event_t *event);
+/* true: it is pending, and the job is kept a while longer */
+bool async_hook_hold(async_work_t *work, async_job_t *job);
+/* removes rows of timers that are nobody's; how many */
+unsigned async_hook_aside(async_work_t *work, unsigned max);
+unsigned async_hook_rewind(async_work_t *work, int64_t jump, unsigned max);
 
 /* --- async_claim.c --- */
 

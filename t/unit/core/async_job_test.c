@@ -400,12 +400,12 @@ values_out_of_range_are_corrupt(void **state)
 
     assert_int_equal(decode_with(146, 0), ASYNC_CORRUPT);
 
-    /* tag 2 becomes 1 or 4, tag 300 becomes 44, tag 40 15: rising or not */
+    /* tag 2 becomes 1 or 4, tag 300 becomes 44, tag 40 16: rising or not */
 
     assert_int_equal(decode_with(159, 1), ASYNC_CORRUPT);
     assert_int_equal(decode_with(159, 4), ASYNC_CORRUPT);
     assert_int_equal(decode_with(LENGTH - 6 + 1, 0), ASYNC_OK);
-    assert_int_equal(decode_with(LENGTH - 17, 15), ASYNC_OK);
+    assert_int_equal(decode_with(LENGTH - 17, 16), ASYNC_OK);
     assert_int_equal(decode_with(LENGTH - 17, 10), ASYNC_CORRUPT);
     assert_int_equal(decode_with(LENGTH - 17, 9), ASYNC_CORRUPT);
     assert_int_equal(decode_with(LENGTH - 17 + 1, 0xff), ASYNC_CORRUPT);

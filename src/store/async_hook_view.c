@@ -1,0 +1,357 @@
+/*
+ * Looking at webhooks.
+ */
+
+#include <string.h>
+
+#include "async_hooks.h"
+#include "async_work.h"
+
+
+#define ASYNC_HOOK_ASIDE  1024      /* unsound rows that a look passes by */
+
+
+static int async_hooks_due(async_view_t *view, MDB_cursor *cursor,
+    int64_t now, const async_id_t *skip, unsigned nskip,
+    async_due_hook_t *due, unsigned max, unsigned *n, int64_t *next);
+static bool async_hooks_skipped(const async_id_t *id, const async_id_t *skip,
+    unsigned nskip);
+static async_rc_t async_hooks_read(async_view_t *view, const async_id_t *id,
+    async_hook_t *hook, uint8_t *buf);
+static int async_hooks_walk(MDB_cursor *cursor, uint8_t state,
+    unsigned limit, unsigned rows, async_hook_place_t *before,
+    async_hook_fn fn, void *data);
+
+
+async_rc_t
+async_view_due_hooks(async_view_t *view, int64_t now, const async_id_t *skip,
+    unsigned nskip, async_due_hook_t *due, unsigned max, unsigned *n,
+    int64_t *next)
+{
+    int          rc;
+    async_rc_t   result;
+    MDB_cursor  *cursor;
+
+    *n = 0;
+    *next = 0;
+
+    result = async_view_begin(view);
+
+    if (result != ASYNC_OK) {
+        return result;
+    }
+
+    rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_TIMERS],
+                         &cursor);
+
+    if (rc == MDB_SUCCESS) {
+        rc = async_hooks_due(view, cursor, now, skip, nskip, due, max, n,
+                             next);
+        mdb_cursor_close(cursor);
+    }
+
+    async_view_end(view);
+
+    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+}
+
+
+static int
+async_hooks_due(async_view_t *view, MDB_cursor *cursor, int64_t now,
+    const async_id_t *skip, unsigned nskip, async_due_hook_t *due,
+    unsigned max, unsigned *n, int64_t *next)
+{
+    int               rc;
+    MDB_val           k, v;
+    int64_t           at;
+    unsigned          left;
+    async_id_t        id;
+    async_key_t       key;
+    async_due_hook_t  *hook;
+
+    async_key_timer(&key, ASYNC_TIMER_HOOK, 0, &(async_id_t) { { 0 } });
+
+    k.mv_size = key.len;
+    k.mv_data = key.bytes;
+
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+
+    for (left = nskip + max + ASYNC_HOOK_ASIDE;
+         rc == MDB_SUCCESS && *n < max && left > 0;
+         left--)
+    {
+        if (k.mv_size != key.len
+            || *(uint8_t *) k.mv_data != ASYNC_TIMER_HOOK)
+        {
+            break;
+        }
+
+        at = (int64_t) async_get_be64((uint8_t *) k.mv_data + 1);
+
+        if (at > now) {
+            *next = at;
+            break;
+        }
+
+        async_key_id(&k, &id);
+        hook = &due[*n];
+
+        if (!async_hooks_skipped(&id, skip, nskip)
+            && async_hooks_read(view, &id, &hook->hook, hook->buf)
+               == ASYNC_OK
+            && hook->hook.due == at)
+        {
+            hook->id = id;
+            (*n)++;
+        }
+
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+
+    return rc;
+}
+
+
+static bool
+async_hooks_skipped(const async_id_t *id, const async_id_t *skip,
+    unsigned nskip)
+{
+    unsigned  i;
+
+    for (i = 0; i < nskip; i++) {
+        if (memcmp(id, &skip[i], sizeof(async_id_t)) == 0) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static async_rc_t
+async_hooks_read(async_view_t *view, const async_id_t *id,
+    async_hook_t *hook, uint8_t *buf)
+{
+    MDB_val      v;
+    async_rc_t   rc;
+    async_key_t  key;
+
+    async_key_hook(&key, id);
+
+    rc = async_db_get(view->store, view->txn, &key, &v);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    if (v.mv_size > ASYNC_HOOK_MAX) {
+        return ASYNC_CORRUPT;
+    }
+
+    memcpy(buf, v.mv_data, v.mv_size);
+
+    return async_hook_decode(hook, buf, v.mv_size);
+}
+
+
+async_rc_t
+async_view_hook(async_view_t *view, const async_id_t *id, async_hook_t *hook,
+    uint8_t *buf)
+{
+    async_rc_t  rc;
+
+    rc = async_view_begin(view);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_hooks_read(view, id, hook, buf);
+
+    async_view_end(view);
+
+    return rc;
+}
+
+
+async_rc_t
+async_view_hooks(async_view_t *view, uint8_t state, unsigned limit,
+    unsigned rows, async_hook_place_t *before, async_hook_fn fn, void *data)
+{
+    int          rc;
+    async_rc_t   result;
+    MDB_cursor  *cursor;
+
+    result = async_view_begin(view);
+
+    if (result != ASYNC_OK) {
+        return result;
+    }
+
+    rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_HOOKS],
+                         &cursor);
+
+    if (rc == MDB_SUCCESS) {
+        rc = async_hooks_walk(cursor, state, limit, rows, before, fn, data);
+        mdb_cursor_close(cursor);
+    }
+
+    async_view_end(view);
+
+    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+}
+
+
+/* one that does not decode is left to a check */
+
+static int
+async_hooks_walk(MDB_cursor *cursor, uint8_t state, unsigned limit,
+    unsigned rows, async_hook_place_t *before, async_hook_fn fn, void *data)
+{
+    int           rc;
+    bool          more;
+    MDB_val       k, v;
+    unsigned      n;
+    async_key_t   key;
+    async_hook_t  hook;
+
+    rc = MDB_SUCCESS;
+
+    if (before->set) {
+        async_key_hook(&key, &before->id);
+        k.mv_size = key.len;
+        k.mv_data = key.bytes;
+
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    }
+
+    rc = mdb_cursor_get(cursor, &k, &v,
+                        before->set && rc == MDB_SUCCESS ? MDB_PREV
+                                                         : MDB_LAST);
+    before->set = false;
+    more = limit > 0;
+
+    for (n = 1; rc == MDB_SUCCESS && more; n++) {
+
+        if (k.mv_size == sizeof(async_id_t) + 4) {
+            memcpy(&before->id, k.mv_data, sizeof(async_id_t));
+
+            if (async_hook_decode(&hook, v.mv_data, v.mv_size) == ASYNC_OK
+                && (state != 0 ? hook.state == state
+                               : hook.state != ASYNC_HOOK_WAITING))
+            {
+                more = fn(data, &before->id, &hook) && --limit > 0;
+            }
+        }
+
+        before->set = !more || n == rows;
+
+        if (before->set) {
+            break;
+        }
+
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
+    }
+
+    return rc;
+}
+
+
+async_rc_t
+async_view_hook_figures(async_view_t *view, async_hook_figures_t *figures)
+{
+    MDB_val      v;
+    uint64_t     n[ASYNC_HOOK_NUMBERS];
+    async_rc_t   rc;
+    async_key_t  key;
+
+    memset(figures, 0, sizeof(async_hook_figures_t));
+
+    rc = async_view_begin(view);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    async_key_stat(&key, ASYNC_STAT_HOOKS);
+
+    rc = async_db_get(view->store, view->txn, &key, &v);
+
+    if (rc == ASYNC_OK
+        && async_count_decode(n, ASYNC_HOOK_NUMBERS, v.mv_data, v.mv_size)
+           == ASYNC_OK)
+    {
+        figures->delivered = n[0];
+        figures->failed = n[1];
+        figures->given_up = n[2];
+        figures->pending = n[3];
+        figures->dead = n[4];
+    }
+
+    async_view_end(view);
+
+    return rc == ASYNC_NOT_FOUND ? ASYNC_OK : rc;
+}
+
+
+async_rc_t
+async_view_hook_policy(async_view_t *view,
+    const uint8_t policy_key[ASYNC_HOOK_POLICY], async_hook_policy_t *policy,
+    uint8_t *buf)
+{
+    MDB_val      v;
+    async_rc_t   rc;
+    async_key_t  key;
+
+    rc = async_view_begin(view);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    async_key_hook_policy(&key, policy_key);
+
+    rc = async_db_get(view->store, view->txn, &key, &v);
+
+    if (rc == ASYNC_OK && v.mv_size > ASYNC_HOOK_POLICY_MAX) {
+        rc = ASYNC_CORRUPT;
+    }
+
+    if (rc == ASYNC_OK) {
+        memcpy(buf, v.mv_data, v.mv_size);
+        rc = async_hook_policy_decode(policy, buf, v.mv_size);
+    }
+
+    async_view_end(view);
+
+    return rc;
+}
+
+
+async_rc_t
+async_view_hooks_in_force(async_view_t *view, async_hooks_in_force_t *f)
+{
+    MDB_val      v;
+    async_rc_t   rc;
+    async_key_t  key;
+
+    memset(f, 0, sizeof(async_hooks_in_force_t));
+
+    rc = async_view_begin(view);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    async_key_hooks_in_force(&key);
+
+    rc = async_db_get(view->store, view->txn, &key, &v);
+
+    if (rc == ASYNC_OK) {
+        rc = async_hooks_in_force_decode(f, v.mv_data, v.mv_size);
+    }
+
+    async_view_end(view);
+
+    return rc == ASYNC_NOT_FOUND ? ASYNC_OK : rc;
+}
