@@ -30,7 +30,7 @@ bench='perl wrk nghttp2-client lmdb-utils nodejs npm redis-server beanstalkd
 
 valgrind='libc6-dbg valgrind'
 
-deb='debhelper dpkg-dev'
+deb='build-essential debhelper dpkg-dev'
 
 check=no
 wanted=
