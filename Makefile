@@ -385,6 +385,7 @@ bench:
 	    $(probe) $(peers)
 	@bench/run
 	@bench/waiters
+	@bench/sizing
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \
                  | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'), \
@@ -419,26 +420,27 @@ install-program: program
 
 # Debian packages: a copy of the source with debian/ where Debian has it
 
-deb_source := $(build)/deb/nginx-async-$(version)
+packages   := $(build)
+deb_source  = $(packages)/deb/nginx-async-$(version)
 deb_files  := CHANGES LICENSE Makefile README.md config conf-examples src \
               t/lib/packages.sh
 
 deb:
 	@t/lib/packages.sh build deb
-	@rm -rf $(build)/deb $(build)/*.deb
+	@rm -rf $(packages)/deb $(packages)/*.deb
 	@mkdir -p $(deb_source)
 	@cp -a --parents $(deb_files) $(deb_source)
 	@mv $(deb_source)/src/debian $(deb_source)
-	@printf 'nginx-async ($(version)-1) bookworm; urgency=medium\n\n  %s\n\n -- %s  %s\n' \
-	    '* What is new is in changelog.gz.' \
-	    "$$(sed -n 's/^Maintainer: //p' src/debian/control)" \
-	    "$$(date -R -r CHANGES)" > $(deb_source)/debian/changelog
-	$(call made,deb)cd $(deb_source) && env -u MAKEFLAGS -u MAKELEVEL -u NGINX_SRC \
-	    dpkg-buildpackage -b -us -uc -j$$(nproc) > ../deb.log 2>&1 \
+	@{ echo 'nginx-async ($(version)-1) bookworm; urgency=medium'; echo; \
+	   echo '  * What is new is in changelog.gz.'; echo; \
+	   sed -n "s/^Maintainer: \(.*\)/ -- \1  $$(date -R -r CHANGES)/p" \
+	       src/debian/control; } > $(deb_source)/debian/changelog
+	$(call made,deb)cd $(deb_source) \
+	    && env -u MAKEFLAGS -u MAKELEVEL -u NGINX_SRC \
+	       dpkg-buildpackage -b -us -uc -j$$(nproc) > ../deb.log 2>&1 \
 	    || { tail -n 15 ../deb.log; exit 1; }
-	@cp $(build)/deb/*_$(version)-1_*.deb $(build)
-	@rm -f $(build)/*-dbgsym_*.deb
-	@ls $(build)/*.deb
+	@mv $(packages)/deb/*async_$(version)-1_*.deb $(packages)
+	@ls $(packages)/*.deb
 
 clean:
 	rm -rf $(build)
