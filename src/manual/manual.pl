@@ -16,7 +16,7 @@ my %pages = (
     'nginx-async.1' => {
         brief    => 'execute the jobs of nginx, and look after them',
         synopsis => \&commands,
-        chapters => ['The worker and the command line'],
+        chapters => ['The worker and the command line', 'Running it'],
         also     => 'ngx_http_async_module(7), nginx(8), systemctl(1)',
     },
     'ngx_http_async_module.7' => {
@@ -239,7 +239,7 @@ sub introduction {
     my @text = @{ $chapters{'nginx-async'} };
     my @out;
 
-    for (@text) { last if /^- \[/; push @out, $_ }
+    for (@text) { last if /^- /; push @out, $_ }
     return body(@out);
 }
 
