@@ -395,7 +395,7 @@ modules_path = $(or $(shell $(nginx) -V 2>&1 \
 units     := /lib/systemd/system
 tmpfiles  := /usr/lib/tmpfiles.d
 docs      := $(PREFIX)/share/doc/nginx-async
-put        = install -D -m 644 $(1) $(DESTDIR)$(2)
+put        = install -D -m 644 $(strip $(1)) $(DESTDIR)$(strip $(2))
 completion = $(wildcard src/tool/nginx-async.bash)
 
 install: install-module install-program

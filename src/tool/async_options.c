@@ -2,8 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "async_options.h"
+#include "async_state.h"
+#include "async_time.h"
 #include "async_worker.h"
 
 
@@ -12,6 +15,9 @@
 #define ASYNC_CONCURRENCY_MAX  10000
 #define ASYNC_RATE_DEFAULT     (100ull << 20)
 #define ASYNC_RATE_MAX         (1ull << 50)
+#define ASYNC_LIMIT_DEFAULT    50
+#define ASYNC_LIMIT_MAX        1000000
+#define ASYNC_AGO_MAX          (3650ull * 86400 * 1000)
 
 
 typedef struct {
@@ -27,8 +33,10 @@ static bool async_options_set(async_options_t *options, async_option_t option,
     const char *value);
 static bool async_options_number(const char *text, unsigned max,
     unsigned *number);
-static bool async_options_time(const char *text, unsigned *ms);
+static bool async_options_time(const char *text, uint64_t most, uint64_t *ms);
 static bool async_options_size(const char *text, uint64_t *bytes);
+static bool async_options_status(const char *text, uint8_t *status);
+static bool async_options_since(const char *text, int64_t *since);
 static bool async_options_level(const char *text, int *level);
 
 
@@ -57,6 +65,7 @@ async_options_parse(async_options_t *options, char **argv,
     options->grace_ms = ASYNC_GRACE_DEFAULT;
     options->log_level = ASYNC_LOG_INFO;
     options->rate = ASYNC_RATE_DEFAULT;
+    options->limit = ASYNC_LIMIT_DEFAULT;
 
     only_args = false;
     args = argv;
@@ -180,10 +189,24 @@ async_options_set(async_options_t *options, async_option_t option,
                && options->concurrency != 0;
 
     case ASYNC_OPTION_GRACE:
-        return async_options_time(value, &options->grace_ms);
+        return async_options_time(value, INT_MAX, &options->grace_ms);
 
     case ASYNC_OPTION_RATE:
         return async_options_size(value, &options->rate);
+
+    case ASYNC_OPTION_STATUS:
+        return async_options_status(value, &options->status);
+
+    case ASYNC_OPTION_QUEUE:
+        options->queue = value;
+        return *value != '\0';
+
+    case ASYNC_OPTION_SINCE:
+        return async_options_since(value, &options->since);
+
+    case ASYNC_OPTION_LIMIT:
+        return async_options_number(value, ASYNC_LIMIT_MAX, &options->limit)
+               && options->limit != 0;
 
     case ASYNC_OPTION_LOG_LEVEL:
         return async_options_level(value, &options->log_level);
@@ -227,7 +250,7 @@ async_options_number(const char *text, unsigned max, unsigned *number)
 /* as in nginx.conf: 500ms, 30s, 2m, 1h, 1m30s; a bare number is seconds */
 
 static bool
-async_options_time(const char *text, unsigned *ms)
+async_options_time(const char *text, uint64_t most, uint64_t *ms)
 {
     size_t              i, len, last, digits;
     unsigned long long  n, sum;
@@ -279,9 +302,9 @@ async_options_time(const char *text, unsigned *ms)
 
     } while (*text != '\0');
 
-    *ms = (unsigned) sum;
+    *ms = sum;
 
-    return sum <= INT_MAX;
+    return sum <= most;
 }
 
 
@@ -317,6 +340,45 @@ async_options_size(const char *text, uint64_t *bytes)
     }
 
     return false;
+}
+
+
+static bool
+async_options_status(const char *text, uint8_t *status)
+{
+    int  state;
+
+    for (state = ASYNC_STATE_NONE + 1; state < ASYNC_STATE_MAX; state++) {
+
+        if (strcmp(async_state_name((async_state_t) state), text) == 0) {
+            *status = (uint8_t) state;
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static bool
+async_options_since(const char *text, int64_t *since)
+{
+    uint64_t         ago;
+    struct timespec  ts;
+
+    if (async_time_parse(since, text, strlen(text))) {
+        return *since > 0;
+    }
+
+    if (!async_options_time(text, ASYNC_AGO_MAX, &ago)) {
+        return false;
+    }
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    *since = (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000
+             - (int64_t) ago;
+
+    return true;
 }
 
 

@@ -19,6 +19,12 @@
     X(USER,        "user",        "the name of a user")                      \
     X(GRACE,       "grace",       "a time like 30s, 2m or 1m30s")            \
     X(LOG_LEVEL,   "log-level",   "error, warn, notice, info or debug")      \
+    X(STATUS,      "status",      "queued, scheduled, processing, retrying, "\
+                                  "completed, failed or canceled")           \
+    X(QUEUE,       "queue",       "the name of a queue")                     \
+    X(SINCE,       "since",       "a time ago like 10m or 2d, or a date "    \
+                                  "like 2026-11-22T10:00:00Z")               \
+    X(LIMIT,       "limit",       "a number from 1 to 1000000")              \
     X(JSON,        "json",        NULL)                                      \
     X(RATE,        "rate",        "bytes a second, like 50m, or 0")          \
     X(FORCE,       "force",       NULL)                                      \
@@ -43,9 +49,13 @@ typedef struct {
     const char  *store;
     const char  *user;
     unsigned     concurrency;
-    unsigned     grace_ms;
+    uint64_t     grace_ms;
     int          log_level;           /* async_log_level_t */
     uint64_t     rate;                /* bytes a second, 0 = no bound */
+    uint8_t      status;              /* async_state_t, NONE = any */
+    const char  *queue;               /* NULL = any */
+    int64_t      since;               /* unix ms, 0 = any time */
+    unsigned     limit;
 } async_options_t;
 
 

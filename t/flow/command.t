@@ -71,9 +71,14 @@ sub status_of {
 # --- arguments ------------------------------------------------------------
 
 is_deeply([run('--version')], [0, "nginx-async 0.1.0\n", ''], '--version');
+is_deeply([run('jobs', '--version')], [0, "nginx-async 0.1.0\n", ''],
+          'with a command, too');
 
-for my $help (['--help'], ['worker', '--help'], ['--help', 'check'],
-              ['backup', '--help'], ['salvage', '--help']) {
+my @commands = qw(worker jobs show watch cancel retry delete queues pause
+                  resume purge check backup salvage);
+
+for my $help (['--help'], ['--help', 'check'],
+              map { [$_, '--help'] } @commands) {
     my ($code, $out, $err) = run(@$help);
     is($code, 0, "@$help: done");
     like($out, qr/^Usage: nginx-async /, "@$help: on stdout");
@@ -84,6 +89,23 @@ for my $case (
     [[],                                   'no command was given'],
     [['sing'],                             'there is no command "sing"'],
     [['check', 'it'],                      'nothing was expected after'],
+    [['jobs', 'it'],                       'nothing was expected after'],
+    [['jobs', '--status=done'],            '--status wants queued, sched'],
+    [['jobs', '--since=soon'],             '--since wants a time ago'],
+    [['jobs', '--since=99999d'],           '--since wants a time ago'],
+    [['jobs', '--limit=0'],                '--limit wants a number'],
+    [['jobs', '--limit=1000001'],          '--limit wants a number'],
+    [['jobs', '--queue='],                 '--queue wants the name'],
+    [['show'],                             '"show" wants the ID of a job'],
+    [['show', 'a', 'b'],                   'nothing was expected after "a"'],
+    [['watch', '--json', 'a'],             '"watch" has no option --json'],
+    [['watch'],                            '"watch" wants the ID of a job'],
+    [['cancel'],                           '"cancel" wants the ID of a job'],
+    [['retry'],                            '"retry" wants the ID of a job'],
+    [['delete', '--force', 'a'],           '"delete" has no option --force'],
+    [['queues', 'a'],                      'nothing was expected after'],
+    [['purge'],                            '"purge" wants the name of a'],
+    [['pause', 'a', 'b'],                  'nothing was expected after "a"'],
     [['backup'],                           '"backup" wants the FILE'],
     [['backup', 'a', 'b'],                 'nothing was expected after "a"'],
     [['backup', 'a', '--rate'],            '--rate wants bytes a second'],
@@ -142,7 +164,10 @@ for my $case (
     my ($name, $make, $words) = @$case;
     $make->();
 
-    for my $command (['check'], ['check', '--json'],
+    for my $command (['check'], ['check', '--json'], ['jobs', '--json'],
+                     ['show', 'x'], ['watch', 'x'], ['cancel', 'x'],
+                     ['retry', 'x'], ['delete', 'x'], ['queues'],
+                     ['pause', 'x'], ['resume', 'x'], ['purge', 'x'],
                      ['backup', "$root/backup.tar"]) {
         my ($code, $out, $err) = run(@$command, "--store=$root/$name");
         is($code, 1, "@$command of $name fails");

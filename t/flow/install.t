@@ -54,6 +54,7 @@ my %files = (
     "$modules/ngx_http_async_module.so"                   => 644,
     '/opt/x/bin/nginx-async'                              => 755,
     '/opt/x/share/man/man1/nginx-async.1'                 => 644,
+    '/opt/x/share/bash-completion/completions/nginx-async' => 644,
     '/opt/x/share/man/man7/ngx_http_async_module.7'       => 644,
     '/opt/x/share/doc/nginx-async/README.md'              => 644,
     '/opt/x/share/doc/nginx-async/examples/quickstart.conf' => 644,
