@@ -4,9 +4,11 @@
  * it ever so long.  The two meet in that point, and so do the two halves of
  * the percentage, which comes near 100 and does not get there.
  *
- * What is shown stands still as long as it can, since the ETag covers it: a
- * completion that depends on the present is rounded to a step that grows with
- * the time that is left.
+ * What is shown stands still as long as it can, since the ETag covers it, and
+ * who waits for a change is answered at each: a completion that depends on the
+ * present is rounded to a step that grows with the time that is left, and one
+ * that depends on the median alone does not move with its milliseconds, which
+ * are others whenever a job of the location ends.
  */
 
 #include "async_estimate.h"
@@ -14,7 +16,8 @@
 
 #define ASYNC_ESTIMATE_LONGEST  ((int64_t) 1 << 43)         /* ms */
 #define ASYNC_ESTIMATE_STEP     1000                        /* ms */
-#define ASYNC_ESTIMATE_STEPS    16
+#define ASYNC_ESTIMATE_STEPS    8
+#define ASYNC_ESTIMATE_SHARES   20                          /* of a median */
 
 
 static uint64_t async_estimate_unfinished(async_estimate_t *estimate,
@@ -22,6 +25,7 @@ static uint64_t async_estimate_unfinished(async_estimate_t *estimate,
 static uint64_t async_estimate_running(async_estimate_t *estimate,
     const async_job_t *job, uint32_t run, int64_t now);
 static int64_t async_estimate_end(int64_t elapsed, uint32_t run);
+static int64_t async_estimate_rough(uint32_t run);
 static int64_t async_estimate_round(int64_t now, uint64_t left);
 static int64_t async_estimate_clamp(int64_t ms);
 
@@ -204,11 +208,33 @@ async_estimate_end(int64_t elapsed, uint32_t run)
 
     elapsed = async_estimate_clamp(elapsed);
 
-    for (end = run; end <= elapsed; end += end / 4 + 1) {
+    for (end = async_estimate_rough(run); end <= elapsed; end += end / 4 + 1) {
         /* void */
     }
 
     return end;
+}
+
+
+/* up to the next 1, 2 or 5 of some power of ten: at most a twentieth more */
+
+static int64_t
+async_estimate_rough(uint32_t run)
+{
+    int64_t   step, next;
+    unsigned  i;
+
+    step = 1;
+
+    for (i = 0; /* void */; i++) {
+        next = i % 3 == 1 ? step / 2 * 5 : step * 2;
+
+        if (run / next < ASYNC_ESTIMATE_SHARES) {
+            return (run + step - 1) / step * step;
+        }
+
+        step = next;
+    }
 }
 
 
