@@ -49,9 +49,13 @@ size_t async_json_etag(char out[ASYNC_JSON_ETAG], const async_job_t *job,
 size_t async_json_azure(char *out, size_t cap, const async_job_t *job,
     const async_estimate_t *estimate, async_str_t origin);
 
-/* {"error":{"code":…,"message":…}}, in all dialects but the native one */
+/*
+ * {"error":{"code":…,"message":…}}, in all dialects but the native one; with
+ * unknown "outcome":"unknown" beside the two, since nothing else may stand
+ * beside an error there.
+ */
 size_t async_json_error(char *out, size_t cap, async_str_t code,
-    async_str_t message);
+    async_str_t message, bool unknown);
 
 /* the same for a line of a job's history (contract, section 4) */
 size_t async_json_trail(char *out, size_t cap, uint64_t seq,

@@ -18,7 +18,7 @@ static char *async_json_resource(char *p, const char *limit,
 static char *async_json_failure(char *p, const char *limit,
     const async_job_t *job);
 static char *async_json_member(char *p, const char *limit, async_str_t code,
-    async_str_t message);
+    async_str_t message, bool unknown);
 
 
 size_t
@@ -97,12 +97,13 @@ async_json_failure(char *p, const char *limit, const async_job_t *job)
     code.data = async_job_error_name((async_job_error_t) job->error);
     code.len = strlen(code.data);
 
-    return async_json_member(p, limit, code, job->detail);
+    return async_json_member(p, limit, code, job->detail, false);
 }
 
 
 size_t
-async_json_error(char *out, size_t cap, async_str_t code, async_str_t message)
+async_json_error(char *out, size_t cap, async_str_t code, async_str_t message,
+    bool unknown)
 {
     char        *p;
     const char  *limit;
@@ -111,7 +112,7 @@ async_json_error(char *out, size_t cap, async_str_t code, async_str_t message)
     limit = out + cap;
 
     p = async_json_literal(p, limit, "{");
-    p = async_json_member(p, limit, code, message);
+    p = async_json_member(p, limit, code, message, unknown);
     p = async_json_literal(p, limit, "}");
 
     return (p != NULL) ? (size_t) (p - out) : 0;
@@ -122,12 +123,16 @@ async_json_error(char *out, size_t cap, async_str_t code, async_str_t message)
 
 static char *
 async_json_member(char *p, const char *limit, async_str_t code,
-    async_str_t message)
+    async_str_t message, bool unknown)
 {
     p = async_json_literal(p, limit, "\"error\":{\"code\":");
     p = async_json_string(p, limit, code);
     p = async_json_literal(p, limit, ",\"message\":");
     p = async_json_string(p, limit, message);
+
+    if (unknown) {
+        p = async_json_literal(p, limit, ",\"outcome\":\"unknown\"");
+    }
 
     return async_json_literal(p, limit, "}");
 }

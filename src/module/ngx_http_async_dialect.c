@@ -217,5 +217,5 @@ ngx_http_async_problem_json(ngx_http_request_t *r, u_char *buf,
     text.len = ngx_min(text.len, NGX_HTTP_ASYNC_DETAIL_MAX);
 
     return async_json_error((char *) buf, NGX_HTTP_ASYNC_PROBLEM_MAX, code,
-                            text);
+                            text, unknown);
 }

@@ -29,6 +29,8 @@ static bool ngx_http_async_odata_by(void *data, uint64_t seq,
 static ngx_int_t ngx_http_async_odata_own(ngx_http_request_t *r,
     ngx_uint_t status, const char *code, async_str_t text);
 static ngx_uint_t ngx_http_async_odata_whole(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_async_odata_accepts(ngx_str_t *list);
+static ngx_uint_t ngx_http_async_odata_refuses(u_char *p, u_char *end);
 static u_char *ngx_http_async_message_begin(u_char *p, ngx_uint_t status);
 static u_char *ngx_http_async_message_end(u_char *p, off_t len);
 
@@ -237,7 +239,8 @@ ngx_http_async_odata_own(ngx_http_request_t *r, ngx_uint_t status,
     name.len = ngx_strlen(code);
     text.len = ngx_min(text.len, NGX_HTTP_ASYNC_DETAIL_MAX);
 
-    body.len = async_json_error((char *) json, sizeof(json), name, text);
+    body.len = async_json_error((char *) json, sizeof(json), name, text,
+                                false);
     body.data = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_MESSAGE_LINES + body.len);
 
     if (body.data == NULL
@@ -293,7 +296,7 @@ ngx_http_async_odata_whole(ngx_http_request_t *r)
 
             if (ngx_http_async_header_is(&header[i], "Accept")) {
 
-                if (ngx_http_async_listed(value, "application/http")) {
+                if (ngx_http_async_odata_accepts(value)) {
                     return 1;
                 }
 
@@ -309,6 +312,84 @@ ngx_http_async_odata_whole(ngx_http_request_t *r)
     }
 
     return old && !accept;
+}
+
+
+/* "application/http" in a line of Accept (RFC 9110, section 12.5.1) */
+
+static ngx_uint_t
+ngx_http_async_odata_accepts(ngx_str_t *list)
+{
+    u_char      *p, *last, *end;
+    ngx_uint_t   quoted;
+
+    static u_char  name[] = "application/http";
+
+    last = list->data + list->len;
+
+    for (p = list->data; p < last; p = end + 1) {
+
+        while (p < last && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        /* a parameter may be quoted, and hold a comma */
+
+        quoted = 0;
+
+        for (end = p; end < last && (quoted || *end != ','); end++) {
+
+            if (*end == '"') {
+                quoted = !quoted;
+
+            } else if (*end == '\\' && quoted && end + 1 < last) {
+                end++;
+            }
+        }
+
+        if ((size_t) (end - p) < sizeof(name) - 1
+            || ngx_strncasecmp(p, name, sizeof(name) - 1) != 0)
+        {
+            continue;
+        }
+
+        p += sizeof(name) - 1;
+
+        if ((p == end || *p == ';' || *p == ' ' || *p == '\t')
+            && !ngx_http_async_odata_refuses(p, end))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* with a weight of 0 it is what is not wanted */
+
+static ngx_uint_t
+ngx_http_async_odata_refuses(u_char *p, u_char *end)
+{
+    for ( /* void */ ; p < end; p++) {
+
+        if (*p != ';') {
+            continue;
+        }
+
+        for (p++; p < end && (*p == ' ' || *p == '\t'); p++) { /* void */ }
+
+        if (end - p < 3 || (*p | 0x20) != 'q' || p[1] != '=') {
+            p--;
+            continue;
+        }
+
+        for (p += 2; p < end && (*p == '0' || *p == '.'); p++) { /* void */ }
+
+        return p == end || *p < '1' || *p > '9';
+    }
+
+    return 0;
 }
 
 

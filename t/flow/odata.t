@@ -173,6 +173,8 @@ my @whole = (
     [Accept => 'text/html', Accept => 'application/http'],
     ['OData-MaxVersion' => '4.0'],
     [Accept => 'application/http', 'OData-MaxVersion' => '4.01'],
+    [Accept => 'a/b;c="d,application/http;q=0",application/http; q=0.001'],
+    [Accept => 'application/http;q=0', Accept => 'application/http;q=1'],
 );
 
 for my $headers (@whole) {
@@ -195,6 +197,10 @@ for my $headers (@whole) {
 
 for my $headers ([Accept => '*/*'], [Accept => 'application/json'],
                  [Accept => 'application/https'],
+                 [Accept => 'application/http;q=0'],
+                 [Accept => 'application/http;msgtype=response ; Q=0.00, */*'],
+                 [Accept => 'text/x;a="b,application/http", */*'],
+                 [Accept => 'application/http;q=0', 'OData-MaxVersion' => '4.0'],
                  [Accept => 'text/html', 'OData-MaxVersion' => '4.0'],
                  ['OData-MaxVersion' => '4.01'])
 {

@@ -209,7 +209,7 @@ an_error_has_a_code_and_a_message_whatever_they_are(void **state)
 
     for (cap = 0; cap < sizeof(out); cap++) {
         len = async_json_error(out, cap, str("job-not-found"),
-                               str("No \"x\""));
+                               str("No \"x\""), false);
 
         assert_int_equal(len, cap < sizeof(expected) - 1
                               ? 0 : sizeof(expected) - 1);
@@ -217,7 +217,12 @@ an_error_has_a_code_and_a_message_whatever_they_are(void **state)
 
     assert_memory_equal(out, expected, sizeof(expected) - 1);
 
-    len = async_json_error(out, sizeof(out), str(""), str(""));
+    len = async_json_error(out, sizeof(out), str("a"), str("b"), true);
+    out[len] = '\0';
+    assert_string_equal(out, "{\"error\":{\"code\":\"a\",\"message\":\"b\","
+                             "\"outcome\":\"unknown\"}}");
+
+    len = async_json_error(out, sizeof(out), str(""), str(""), false);
     assert_int_equal(len, sizeof("{\"error\":{\"code\":\"\","
                                  "\"message\":\"\"}}") - 1);
 }
