@@ -22,6 +22,7 @@ __DATA__
     location /q     { async on queue=small; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /key   { async on; async_idempotency $http_idempotency_key required; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /delay { async on; async_delay $arg_delay; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /where { async on; async_status_uri $arg_where; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /mine  { async on; async_owner $http_x_user; async_status_uri /owned/; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/  { async_status; }
     location /owned/ { async_status; async_owner $http_x_user; }
@@ -50,7 +51,10 @@ problem(request('POST', '/key'), 'no key', 400, 'idempotency-key-missing');
 problem(request('POST', '/key', headers => ['Idempotency-Key' => 'x' x 256]), 'a long key', 400, 'idempotency-key-invalid');
 problem(request('POST', '/delay?delay=soon'), 'a bad delay', 400, 'delay-invalid');
 problem(request('POST', '/mine'), 'no owner', 403, 'owner-required');
+problem(request('POST', "/where$_"), "a place for jobs that is none ($_)", 400, 'query-invalid')
+    for '', '?where=', '?where=/jobs', '?where=/' . 'x' x 600 . '/';
 is(jobs(), 1, 'there is no job but the first');
+is_deeply([grep { /\[error\]/ } split /\n/, AsyncTest::slurp($AsyncCheck::error_log)], [], 'what clients send is no error of the server');
 
 
 

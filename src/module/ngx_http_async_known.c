@@ -28,8 +28,6 @@ static ngx_int_t ngx_http_async_quote_key(ngx_http_request_t *r,
     ngx_http_async_op_t *op, ngx_str_t *key);
 static ngx_int_t ngx_http_async_take_coalesce(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op);
-static ngx_int_t ngx_http_async_refuse_submit(ngx_http_async_op_t *op,
-    async_problem_t problem, const char *detail);
 
 
 ngx_int_t
@@ -343,7 +341,7 @@ ngx_http_async_take_coalesce(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_async_refuse_submit(ngx_http_async_op_t *op, async_problem_t problem,
     const char *detail)
 {

@@ -380,8 +380,12 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
         return rc;
     }
 
-    if (ngx_http_async_status_prefix(r, op) != NGX_OK
-        || ngx_http_async_take_head(r, alcf, op) != NGX_OK
+    rc = ngx_http_async_status_prefix(r, op);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_http_async_take_head(r, alcf, op) != NGX_OK
         || ngx_http_async_take_capture(r, alcf, mark, op) != NGX_OK)
     {
         return NGX_ERROR;
@@ -398,7 +402,6 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
     size_t                      i;
     ngx_str_t                   prefix;
-    ngx_uint_t                  level;
     ngx_http_async_loc_conf_t  *alcf;
     ngx_http_async_srv_conf_t  *ascf;
 
@@ -418,16 +421,7 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
         return NGX_ERROR;
     }
 
-    /* variables may hold what a client sent, decoded; how much is his doing */
-
-    if (prefix.len == 0 || prefix.len > NGX_HTTP_ASYNC_URL_MAX) {
-        level = prefix.len ? NGX_LOG_INFO : NGX_LOG_ERR;
-
-        ngx_log_error(level, r->connection->log, 0,
-                      "\"async_status_uri\" gave %uz bytes, 1 to %d are "
-                      "possible", prefix.len, NGX_HTTP_ASYNC_URL_MAX);
-        return NGX_ERROR;
-    }
+    /* variables may hold what a client sent, decoded, or did not send */
 
     for (i = 0; i < prefix.len; i++) {
         if (prefix.data[i] <= ' ' || prefix.data[i] == 0x7f) {
@@ -435,11 +429,17 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
         }
     }
 
-    if (i < prefix.len || prefix.data[i - 1] != '/') {
+    if (i == 0 || i < prefix.len || prefix.len > NGX_HTTP_ASYNC_URL_MAX
+        || prefix.data[i - 1] != '/')
+    {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "\"async_status_uri\" gave \"%V\", which is no prefix "
-                      "that ends in \"/\"", &prefix);
-        return NGX_ERROR;
+                      "of up to %d bytes that ends in \"/\"",
+                      &prefix, NGX_HTTP_ASYNC_URL_MAX);
+
+        return ngx_http_async_refuse_submit(op, ASYNC_PROBLEM_QUERY_INVALID,
+                   "Where the job would live depends on the request here, and "
+                   "this one does not say it.");
     }
 
     op->job.status_prefix.len = prefix.len;
