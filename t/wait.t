@@ -487,7 +487,7 @@ is($sync->header('Async-Job-Id'), undef, 'and makes no job');
 --- config
     location /a     { async on; async_wait 1m; return 200; }
     location /jobs/ { async_status; }
---- refused: "async_wait 1m" is longer than its max, which is 30000 ms: write "async_wait 1m max=1m", or a shorter time
+--- refused: "async_wait 1m" is longer than its max, which is 30s: write "async_wait 1m max=1m", or a shorter time
 
 
 

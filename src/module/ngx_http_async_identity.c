@@ -19,6 +19,8 @@ static char *ngx_http_async_idempotency_option(ngx_conf_t *cf,
 static ngx_uint_t ngx_http_async_is_option(ngx_str_t *value);
 static ngx_http_async_idempotency_t *ngx_http_async_default_idempotency(
     ngx_conf_t *cf);
+static void ngx_http_async_check_per_owner(ngx_conf_t *cf,
+    ngx_http_core_main_conf_t *cmcf, async_queue_t *queue);
 static ngx_int_t ngx_http_async_check_submit(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf, ngx_http_async_place_t *submit);
 static ngx_http_async_place_t *ngx_http_async_find_status(
@@ -27,6 +29,27 @@ static ngx_http_async_place_t *ngx_http_async_find_status(
 
 static ngx_str_t  ngx_http_async_key_header =
     ngx_string("$http_idempotency_key");
+
+
+char *
+ngx_http_async_set_owner(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_async_loc_conf_t *alcf = conf;
+
+    char  *rc;
+
+    rc = ngx_http_async_set_value(cf, cmd, conf);
+
+    if (rc == NGX_CONF_OK && alcf->owner && alcf->owner->lengths == NULL) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"async_owner %V\" makes everybody one and the "
+                           "same owner: write a variable that tells your "
+                           "users apart, such as \"async_owner "
+                           "$remote_user\"", &alcf->owner->value);
+    }
+
+    return rc;
+}
 
 
 /* async_owner, async_coalesce, async_delay: post is an example */
@@ -199,6 +222,10 @@ ngx_http_async_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_async_once(cf, 2) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (idempotency->value->lengths == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"async_idempotency %V\" gives all requests one "
@@ -308,10 +335,12 @@ ngx_int_t
 ngx_http_async_check_owners(ngx_conf_t *cf)
 {
     ngx_uint_t                   s, i;
+    async_queue_t               *queue;
     ngx_http_async_place_t      *submit;
     ngx_http_core_srv_conf_t   **cscfp;
     ngx_http_async_srv_conf_t   *ascf;
     ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_async_main_conf_t  *amcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     cscfp = cmcf->servers.elts;
@@ -329,7 +358,54 @@ ngx_http_async_check_owners(ngx_conf_t *cf)
         }
     }
 
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
+    queue = amcf->queues.elts;
+
+    for (i = 0; i < amcf->queues.nelts; i++) {
+        if (queue[i].per_owner) {
+            ngx_http_async_check_per_owner(cf, cmcf, &queue[i]);
+        }
+    }
+
     return NGX_OK;
+}
+
+
+/* a limit that nothing can reach */
+
+static void
+ngx_http_async_check_per_owner(ngx_conf_t *cf,
+    ngx_http_core_main_conf_t *cmcf, async_queue_t *queue)
+{
+    ngx_str_t                    name;
+    ngx_uint_t                   s, i;
+    ngx_http_async_place_t      *submit;
+    ngx_http_core_srv_conf_t   **cscfp;
+    ngx_http_async_srv_conf_t   *ascf;
+
+    cscfp = cmcf->servers.elts;
+    name.data = (u_char *) queue->name.data;
+    name.len = queue->name.len;
+
+    for (s = 0; s < cmcf->servers.nelts; s++) {
+        ascf = cscfp[s]->ctx->srv_conf[ngx_http_async_module.ctx_index];
+        submit = ascf->submits.elts;
+
+        for (i = 0; i < ascf->submits.nelts; i++) {
+            if (submit[i].conf->owner
+                && submit[i].conf->queue.len == name.len
+                && ngx_memcmp(submit[i].conf->queue.data, name.data, name.len)
+                   == 0)
+            {
+                return;
+            }
+        }
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "per_owner of \"async_queue %V\" limits nobody, since no "
+                  "location with that queue has an owner: write \"async_owner "
+                  "$remote_user\" there, or another variable", &name);
 }
 
 

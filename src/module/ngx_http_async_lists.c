@@ -1,7 +1,7 @@
 
 /*
  * Directives that take a list: methods, and what a request is asked for, or
- * loses, or keeps.
+ * loses, or keeps; and parameters, which are in no order.
  */
 
 #include "ngx_http_async_module.h"
@@ -196,4 +196,44 @@ ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* which of two counts nobody should have to know */
+
+ngx_int_t
+ngx_http_async_once(ngx_conf_t *cf, ngx_uint_t first)
+{
+    size_t       len;
+    u_char      *end;
+    ngx_str_t   *value;
+    ngx_uint_t   i, k;
+
+    value = cf->args->elts;
+
+    for (i = first + 1; i < cf->args->nelts; i++) {
+
+        end = (u_char *) ngx_strchr(value[i].data, '=');
+        len = end ? (size_t) (end + 1 - value[i].data) : value[i].len + 1;
+
+        /* the zero byte counts where there is no value */
+
+        for (k = first; k < i; k++) {
+
+            if (value[k].len + 1 < len
+                || ngx_strncmp(value[k].data, value[i].data, len) != 0
+                || ngx_strncmp(value[i].data, "key=", 4) == 0)
+            {
+                continue;
+            }
+
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" comes after \"%V\", which says the "
+                               "same: write one of them",
+                               &value[i], &value[k]);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }

@@ -59,7 +59,7 @@ static ngx_command_t  ngx_http_async_commands[] = {
 
     { ngx_string("async_owner"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
-      ngx_http_async_set_value,
+      ngx_http_async_set_owner,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_async_loc_conf_t, owner),
       "async_owner $remote_user" },

@@ -308,7 +308,12 @@ char *ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* NGX_ERROR, and said: a parameter, "key=" aside, is there twice */
+ngx_int_t ngx_http_async_once(ngx_conf_t *cf, ngx_uint_t first);
+
 /* ngx_http_async_identity.c: who submits, known by what, to run when */
+char *ngx_http_async_set_owner(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_async_set_value(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_async_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -388,6 +393,8 @@ ngx_int_t ngx_http_async_forgotten(ngx_http_request_t *r,
 /* NGX_DECLINED: refused, op says why */
 ngx_int_t ngx_http_async_identify(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op);
+ngx_int_t ngx_http_async_refuse_submit(ngx_http_async_op_t *op,
+    async_problem_t problem, const char *detail);
 
 /* ngx_http_async_owner.c */
 /* NGX_DECLINED: the location knows no owners; NGX_ABORT: it is nobody */

@@ -67,6 +67,10 @@ ngx_http_async_set_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_async_once(cf, 2) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     retry->attempts = n;
 
     for (i = 2; i < cf->args->nelts; i++) {
@@ -229,6 +233,10 @@ ngx_http_async_set_retention(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (alcf->retention != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
+    }
+
+    if (ngx_http_async_once(cf, 2) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     kept = ngx_palloc(cf->pool, sizeof(ngx_http_async_retention_t));

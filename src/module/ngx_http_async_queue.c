@@ -36,6 +36,10 @@ ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    if (ngx_http_async_once(cf, 2) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     queue = ngx_array_push(&amcf->queues);
     if (queue == NULL) {
         return NGX_CONF_ERROR;

@@ -30,6 +30,21 @@ ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    if (ngx_strcmp(value[1].data, "off") == 0
+        || ngx_strlchr(value[1].data, value[1].data + value[1].len, '$'))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"async_store %V\" names no folder: there is one "
+                           "for all of nginx, without variables, such as "
+                           "/var/lib/nginx-async; to have none, leave the "
+                           "directive out", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_async_once(cf, 2) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     amcf->path = value[1];
 
     while (amcf->path.len > 1 && amcf->path.data[amcf->path.len - 1] == '/') {

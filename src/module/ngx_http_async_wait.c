@@ -393,6 +393,7 @@ ngx_http_async_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     n = cf->args->nelts;
     alcf->wait_max = NGX_HTTP_ASYNC_WAIT_MAX;
+    ngx_str_set(&max, "30s");
 
     if (n == 3 && ngx_strncmp(value[2].data, "max=", 4) == 0) {
         max.data = value[2].data + 4;
@@ -417,9 +418,8 @@ ngx_http_async_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (alcf->wait > alcf->wait_max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"async_wait %V\" is longer than its max, which is "
-                           "%M ms: write \"async_wait %V max=%V\", or a "
-                           "shorter time", &value[1], alcf->wait_max,
-                           &value[1], &value[1]);
+                           "%V: write \"async_wait %V max=%V\", or a shorter "
+                           "time", &value[1], &max, &value[1], &value[1]);
         return NGX_CONF_ERROR;
     }
 
