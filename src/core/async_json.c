@@ -46,6 +46,7 @@ async_json_job(char *out, size_t cap, const async_job_t *job,
     p = async_json_retries(p, limit, job);
 
     p = async_json_url(p, limit, ",\"statusUrl\":\"", job, "");
+    p = async_json_url(p, limit, ",\"eventsUrl\":\"", job, "/events");
 
     if (job->state == ASYNC_STATE_PROCESSING
         && (job->flags & ASYNC_JOB_CANCEL_WANTED))

@@ -18,7 +18,7 @@
 #define ASYNC_JSON_TRAIL_MAX  8192
 
 /* enough for any job whose strings are within ASYNC_JOB_MAX, escaped */
-#define ASYNC_JSON_JOB_MAX  24576
+#define ASYNC_JSON_JOB_MAX  36864
 
 /*
  * Appends to out what fits, always within cap; returns the length that the

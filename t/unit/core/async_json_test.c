@@ -9,6 +9,8 @@
 
 
 #define ID  "01a202b2-c500-7c3e-9d2f-1b5e0c8a4d11"
+#define URLS  "\"statusUrl\":\"/jobs/" ID "\",\"eventsUrl\":\"/jobs/" ID \
+              "/events\""
 
 static const async_id_t  id = {
     { 0x01, 0xa2, 0x02, 0xb2, 0xc5, 0x00, 0x7c, 0x3e,
@@ -95,7 +97,7 @@ a_queued_job_shows_what_it_has(void **state)
     assert_json(&job,
         "{\"id\":\"" ID "\",\"status\":\"queued\",\"queue\":\"reports\","
         "\"maxAttempts\":5,\"createdAt\":\"2026-11-22T10:00:00.000Z\","
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 }
 
 
@@ -116,7 +118,7 @@ a_processing_job_shows_progress_and_a_wanted_cancel(void **state)
         "\"queue\":\"reports\",\"attempt\":1,\"maxAttempts\":5,"
         "\"createdAt\":\"2026-11-22T10:00:00.000Z\","
         "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 
     job.percent = 0;
     job.message.len = 0;
@@ -129,6 +131,7 @@ a_processing_job_shows_progress_and_a_wanted_cancel(void **state)
         "\"maxAttempts\":5,\"createdAt\":\"2026-11-22T10:00:00.000Z\","
         "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
         "\"statusUrl\":\"https://h/\\\"j\\\"/" ID "\","
+        "\"eventsUrl\":\"https://h/\\\"j\\\"/" ID "/events\","
         "\"cancelRequested\":true}");
 }
 
@@ -153,7 +156,7 @@ a_retrying_job_shows_when_and_why(void **state)
         "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
         "\"nextAttemptAt\":\"2026-11-22T10:00:10.000Z\","
         "\"error\":{\"code\":\"timeout\"},"
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 }
 
 
@@ -183,7 +186,7 @@ a_completed_job_shows_its_result(void **state)
         "\"expiresAt\":\"2026-11-23T10:00:02.000Z\","
         "\"resultStatus\":201,\"resultUrl\":\"/jobs/" ID "/result\","
         "\"resourceUrl\":\"http://host/r/1\","
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 }
 
 
@@ -208,7 +211,7 @@ a_failed_job_shows_its_error_and_the_response_if_any(void **state)
         "\"finishedAt\":\"2026-11-22T10:00:02.000Z\","
         "\"error\":{\"code\":\"backend-unreachable\","
         "\"detail\":\"No \\\"answer\\\".\"},"
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 
     job.error = ASYNC_JOB_ERROR_BACKEND_STATUS;
     job.result_status = 422;
@@ -222,7 +225,7 @@ a_failed_job_shows_its_error_and_the_response_if_any(void **state)
         "\"finishedAt\":\"2026-11-22T10:00:02.000Z\","
         "\"resultStatus\":422,\"resultUrl\":\"/jobs/" ID "/result\","
         "\"error\":{\"code\":\"backend-status\"},"
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 }
 
 
@@ -247,11 +250,11 @@ a_canceled_job_says_if_its_outcome_is_unknown(void **state)
         "\"finishedAt\":\"2026-11-22T10:00:02.000Z\","                       \
         "\"expiresAt\":\"2026-11-23T10:00:02.000Z\","
 
-    assert_json(&job, CANCELED "\"statusUrl\":\"/jobs/" ID "\"}");
+    assert_json(&job, CANCELED URLS "}");
 
     job.flags |= ASYNC_JOB_SENT;
     assert_json(&job, CANCELED "\"outcomeUnknown\":true,"
-                "\"statusUrl\":\"/jobs/" ID "\"}");
+                URLS "}");
 
 #undef CANCELED
 }
@@ -273,7 +276,7 @@ an_error_of_a_newer_version_is_left_out(void **state)
         "\"attempt\":1,\"maxAttempts\":5,"
         "\"createdAt\":\"2026-11-22T10:00:00.000Z\","
         "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 }
 
 
@@ -370,7 +373,7 @@ an_estimate_is_shown_as_one(void **state)
         "\"createdAt\":\"2026-11-22T10:00:00.000Z\","
         "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
         "\"estimatedCompletionAt\":\"2026-11-22T10:00:11.500Z\","
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 
     /* what the backend reports is none */
 
@@ -383,7 +386,7 @@ an_estimate_is_shown_as_one(void **state)
         "\"createdAt\":\"2026-11-22T10:00:00.000Z\","
         "\"startedAt\":\"2026-11-22T10:00:01.500Z\","
         "\"estimatedCompletionAt\":\"2026-11-22T10:00:11.500Z\","
-        "\"statusUrl\":\"/jobs/" ID "\"}");
+        URLS "}");
 }
 
 
