@@ -24,7 +24,7 @@ is($answer->header('Cache-Control'), 'no-store', 'Cache-Control');
 is($answer->header('Retry-After'), undef, 'no Retry-After');
 my $json = $answer->json;
 is($json->{status}, 'canceled', 'canceled');
-is_deeply([sort keys %$json], [sort qw(id status queue maxAttempts createdAt finishedAt expiresAt statusUrl)], 'its fields');
+is_deeply([sort keys %$json], [sort qw(id status queue maxAttempts createdAt finishedAt expiresAt statusUrl eventsUrl)], 'its fields');
 is_deeply(get($url)->json, $json, 'the document is the same after it');
 my $result = get("$url/result");
 is($result->{status}, 409, 'the result: 409');

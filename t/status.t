@@ -26,7 +26,7 @@ is($answer->header('Retry-After'), 5, 'Retry-After');
 is($answer->header('Async-Result'), undef, 'no Async-Result');
 is_deeply($answer->json, $accepted, 'the document is that of the 202');
 my $json = $answer->json;
-is_deeply([sort keys %$json], [sort qw(id status queue maxAttempts createdAt statusUrl)], 'a field with no value is left out');
+is_deeply([sort keys %$json], [sort qw(id status queue maxAttempts createdAt statusUrl eventsUrl)], 'a field with no value is left out');
 is($json->{status}, 'queued', 'status');
 
 

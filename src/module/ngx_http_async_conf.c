@@ -8,6 +8,7 @@
 
 
 #define NGX_HTTP_ASYNC_TIMEOUT      (15 * 60 * 1000)
+#define NGX_HTTP_ASYNC_EVENTS_PING  (15 * 1000)
 #define NGX_HTTP_ASYNC_START_TIMEOUT  (24 * 3600 * 1000)
 #define NGX_HTTP_ASYNC_RESULT_MAX   ((off_t) 1 << 30)
 #define NGX_HTTP_ASYNC_SIZE         ((off_t) 64 << 30)
@@ -177,6 +178,7 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->estimate = NGX_CONF_UNSET;
     alcf->wait = NGX_CONF_UNSET_MSEC;
     alcf->wait_max = NGX_CONF_UNSET_MSEC;
+    alcf->events_ping = NGX_CONF_UNSET_MSEC;
     alcf->start_timeout = NGX_CONF_UNSET_MSEC;
     alcf->retry = NGX_CONF_UNSET_PTR;
     alcf->retention = NGX_CONF_UNSET_PTR;
@@ -223,6 +225,8 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->wait, prev->wait, 0);
     ngx_conf_merge_msec_value(conf->wait_max, prev->wait_max,
                               NGX_HTTP_ASYNC_WAIT_MAX);
+    ngx_conf_merge_msec_value(conf->events_ping, prev->events_ping,
+                              NGX_HTTP_ASYNC_EVENTS_PING);
     ngx_conf_merge_msec_value(conf->start_timeout, prev->start_timeout,
                               NGX_HTTP_ASYNC_START_TIMEOUT);
     ngx_conf_merge_ptr_value(conf->retry, prev->retry, NULL);

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_async_dashboard.h"
+#include "ngx_http_async_events.h"
 #include "ngx_http_async_progress.h"
 
 
@@ -189,6 +190,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       "/jobs/" },
+
+    { ngx_string("async_events_ping"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
+      ngx_http_async_set_events_ping,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("async_progress"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,

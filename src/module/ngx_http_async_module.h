@@ -127,6 +127,7 @@ struct ngx_http_async_loc_conf_s {
     ngx_flag_t                   estimate;
     ngx_msec_t                   wait;        /* the first answer of a job */
     ngx_msec_t                   wait_max;    /* what a client may ask for */
+    ngx_msec_t                   events_ping;
     ngx_msec_t                   start_timeout;
     ngx_http_async_retry_t      *retry;
     ngx_http_async_retention_t  *retention;

@@ -4,7 +4,7 @@
  * from the map in the event loop, with no system call of ours.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_events.h"
 
 #include "async_json.h"
 
@@ -13,6 +13,7 @@ typedef enum {
     NGX_HTTP_ASYNC_DOCUMENT = 0,
     NGX_HTTP_ASYNC_RESULT,
     NGX_HTTP_ASYNC_HISTORY,
+    NGX_HTTP_ASYNC_EVENTS,
     NGX_HTTP_ASYNC_OWN,
     NGX_HTTP_ASYNC_NOTHING
 } ngx_http_async_resource_e;
@@ -53,6 +54,7 @@ ngx_http_async_status_handler(ngx_http_request_t *r)
         && (r->method != NGX_HTTP_DELETE
             || resource == NGX_HTTP_ASYNC_RESULT
             || resource == NGX_HTTP_ASYNC_HISTORY
+            || resource == NGX_HTTP_ASYNC_EVENTS
             || resource == NGX_HTTP_ASYNC_OWN))
     {
         return ngx_http_async_other_method(r, resource);
@@ -178,6 +180,12 @@ ngx_http_async_status(ngx_http_request_t *r)
         return ngx_http_async_history(r, &job->id);
     }
 
+    if (resource == NGX_HTTP_ASYNC_EVENTS
+        || ngx_http_async_accepts_events(r))
+    {
+        return ngx_http_async_events(r, job);
+    }
+
     if (!async_state_final(job->state)) {
         rc = ngx_http_async_poll(r, &id);
 
@@ -276,6 +284,12 @@ ngx_http_async_resource(ngx_http_request_t *r, async_id_t *id)
         && ngx_memcmp(p, "/history", sizeof("/history") - 1) == 0)
     {
         return NGX_HTTP_ASYNC_HISTORY;
+    }
+
+    if (len == sizeof("/events") - 1
+        && ngx_memcmp(p, "/events", sizeof("/events") - 1) == 0)
+    {
+        return NGX_HTTP_ASYNC_EVENTS;
     }
 
     return NGX_HTTP_ASYNC_NOTHING;

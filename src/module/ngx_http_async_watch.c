@@ -339,6 +339,23 @@ ngx_http_async_set_timer(ngx_http_async_waiter_t *w)
 }
 
 
+void
+ngx_http_async_set_every(ngx_http_async_waiter_t *w, ngx_msec_t every)
+{
+    if (w->every == every) {
+        return;
+    }
+
+    w->every = every;
+
+    if (w->timer.timer_set) {
+        ngx_del_timer(&w->timer);
+    }
+
+    ngx_http_async_set_timer(w);
+}
+
+
 static void
 ngx_http_async_time_up(ngx_event_t *ev)
 {

@@ -51,6 +51,8 @@ ngx_http_async_waiter_t *ngx_http_async_watch(ngx_http_request_t *r,
     const async_id_t *id, ngx_msec_t time, ngx_msec_t every,
     ngx_http_async_waiter_pt handler);
 void ngx_http_async_unwatch(ngx_http_async_waiter_t *w);
+/* from now on it is called so often */
+void ngx_http_async_set_every(ngx_http_async_waiter_t *w, ngx_msec_t every);
 
 /*
  * A place in the room for who waits for no job in particular, and keeps a
