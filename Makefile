@@ -392,11 +392,11 @@ modules_path = $(or $(shell $(nginx) -V 2>&1 \
                  $(ngx_modules))
 
 # where systemd looks is the same for every PREFIX
-units     := /lib/systemd/system
-tmpfiles  := /usr/lib/tmpfiles.d
-docs      := $(PREFIX)/share/doc/nginx-async
+units      := /lib/systemd/system
+tmpfiles   := /usr/lib/tmpfiles.d
+docs       := $(PREFIX)/share/doc/nginx-async
+completion := $(PREFIX)/share/bash-completion/completions
 put        = install -D -m 644 $(strip $(1)) $(DESTDIR)$(strip $(2))
-completion = $(wildcard src/tool/nginx-async.bash)
 
 install: install-module install-program
 
@@ -407,8 +407,7 @@ install-program: program
 	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/nginx-async
 	$(foreach page,$(manuals),$(call put,$(page),$(PREFIX)/share/man/man$(subst \
 	    .,,$(suffix $(page)))/$(notdir $(page)));)
-	$(if $(completion),$(call put,$(completion), \
-	    $(PREFIX)/share/bash-completion/completions/nginx-async))
+	$(call put,src/tool/nginx-async.bash,$(completion)/nginx-async)
 	install -d $(DESTDIR)$(units)
 	sed 's|/usr/bin/|$(PREFIX)/bin/|' src/systemd/nginx-async.service \
 	    > $(DESTDIR)$(units)/nginx-async.service

@@ -59,6 +59,7 @@ my %files = (
     '/opt/x/share/doc/nginx-async/README.md'              => 644,
     '/opt/x/share/doc/nginx-async/examples/quickstart.conf' => 644,
     '/opt/x/share/doc/nginx-async/examples/backend.py'    => 644,
+    '/opt/x/share/bash-completion/completions/nginx-async' => 644,
     '/lib/systemd/system/nginx-async.service'             => 644,
     '/usr/lib/tmpfiles.d/nginx-async.conf'                => 644,
 );
@@ -120,6 +121,15 @@ for my $command (@commands) {
 
 is_deeply [grep { index($program, $_) < 0 } sort keys %options], [],
     'and so is each option';
+
+# chapters that a manual page has no use for; the others are in one
+my $here = join '|', 'Try it', 'Install it into your nginx',
+                     'How it compares', 'Which way for which client',
+                     'Build and test';
+my @chapters = grep { !/^(?:$here)$/ } slurp('README.md') =~ /^## (.+)$/mg;
+cmp_ok scalar @chapters, '>', 5, 'chapters are found in the README';
+is_deeply [grep { "$program$module" !~ /^\U\Q$_\E$/m } @chapters], [],
+    'each is in a manual page';
 
 
 # --- unit ------------------------------------------------------------------

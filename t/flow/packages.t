@@ -66,6 +66,8 @@ my @expect = (
     [$module, '-rw-r--r--', "/usr/share/doc/$module/copyright"],
     [$worker, '-rwxr-xr-x', '/usr/bin/nginx-async'],
     [$worker, '-rw-r--r--', '/usr/share/man/man1/nginx-async.1.gz'],
+    [$worker, '-rw-r--r--',
+        '/usr/share/bash-completion/completions/nginx-async'],
     [$worker, '-rw-r--r--', '/lib/systemd/system/nginx-async.service'],
     [$worker, '-rw-r--r--', '/usr/lib/tmpfiles.d/nginx-async.conf'],
     [$worker, '-rw-r--r--', "/usr/share/doc/$worker/changelog.gz"],
