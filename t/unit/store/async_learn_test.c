@@ -88,6 +88,31 @@ each_of(fixture_t *f, const char *queue)
 }
 
 
+/* rows of what is learned, which are not alone in their database */
+
+static unsigned
+lessons(fixture_t *f)
+{
+    unsigned     n;
+    MDB_txn     *txn;
+    MDB_val      k, v;
+    MDB_cursor  *cursor;
+
+    assert_int_equal(mdb_txn_begin(f->store->env, NULL, MDB_RDONLY, &txn), 0);
+    assert_int_equal(mdb_cursor_open(txn, f->store->dbi[ASYNC_DB_STATS],
+                                     &cursor), 0);
+
+    for (n = 0; mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0; /* void */ ) {
+        n += async_key_is_runs(k.mv_data, k.mv_size);
+    }
+
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+
+    return n;
+}
+
+
 static void
 what_was_completed_is_learned(void **state)
 {
@@ -118,7 +143,7 @@ what_was_completed_is_learned(void **state)
 
     /* a row for the location, one for the queue, however many there were */
 
-    assert_int_equal(fixture_entries(f, ASYNC_DB_STATS), 2);
+    assert_int_equal(lessons(f), 2);
 }
 
 
@@ -154,7 +179,7 @@ failures_teach_nothing(void **state)
         assert_int_equal(fixture_event(f, &event), ASYNC_OK);
     }
 
-    assert_int_equal(fixture_entries(f, ASYNC_DB_STATS), 0);
+    assert_int_equal(lessons(f), 0);
 }
 
 
@@ -177,7 +202,7 @@ a_stale_event_teaches_nothing(void **state)
     event.attempt = 2;
     assert_int_equal(fixture_event(f, &event), ASYNC_STALE);
 
-    assert_int_equal(fixture_entries(f, ASYNC_DB_STATS), 0);
+    assert_int_equal(lessons(f), 0);
 }
 
 
@@ -203,7 +228,7 @@ a_location_is_known_by_its_key_not_its_policy(void **state)
     assert_int_equal(fixture_apply(f, events, 2), ASYNC_OK);
 
     assert_int_equal(learned(f, LOCATION).n, 2);
-    assert_int_equal(fixture_entries(f, ASYNC_DB_STATS), 2);
+    assert_int_equal(lessons(f), 2);
 }
 
 
@@ -254,7 +279,7 @@ a_job_of_no_location_teaches_its_queue(void **state)
 
     run(f, &policy, 1, 100);
 
-    assert_int_equal(fixture_entries(f, ASYNC_DB_STATS), 1);
+    assert_int_equal(lessons(f), 1);
     assert_int_equal(each_of(f, "default"), 100);
 }
 
