@@ -65,6 +65,9 @@ typedef enum {
                                             served, and gone with its end */
 #define ASYNC_JOB_ANSWERED       0x0040  /* the backend answered an attempt
                                             that did not end it */
+#define ASYNC_JOB_MESSAGE        0x0080  /* of a sender who sends it again if
+                                            it fails: then it gives up its
+                                            idempotency key */
 
 
 /* a key that the job is known by: it has a row in keys, see async_db.h */

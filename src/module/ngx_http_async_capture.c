@@ -4,7 +4,7 @@
  * gets back: addresses, connection variables, variables set on the way.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_verify.h"
 
 
 static ngx_uint_t ngx_http_async_is_conn_var(ngx_str_t *name);
@@ -106,6 +106,7 @@ ngx_http_async_take_capture(ngx_http_request_t *r,
     ngx_http_async_op_t *op)
 {
     ngx_uint_t         i;
+    async_str_t        id, name = async_str(NGX_HTTP_ASYNC_MESSAGE);
     async_writer_t     w;
     ngx_connection_t  *c;
 
@@ -131,6 +132,13 @@ ngx_http_async_take_capture(ngx_http_request_t *r,
 
     for (i = 0; i < mark->npassed; i++) {
         async_write_tag_u64(&w, ASYNC_CAPTURE_PASSED, mark->passed[i]);
+    }
+
+    if (mark->message.len) {
+        id.data = (char *) mark->message.data;
+        id.len = mark->message.len;
+
+        async_write_tag_pair(&w, ASYNC_CAPTURE_VAR, name, id);
     }
 
     if (ngx_http_async_take_origin(r, &w) != NGX_OK

@@ -4,7 +4,7 @@
  * wrong fails nginx -t with a sentence that says what to write instead.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_verify.h"
 
 
 #define NGX_HTTP_ASYNC_TIMEOUT      (15 * 60 * 1000)
@@ -190,6 +190,7 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->delay = NGX_CONF_UNSET_PTR;
     alcf->priority = NGX_CONF_UNSET_PTR;
     alcf->idempotency = NGX_CONF_UNSET_PTR;
+    alcf->verify = NGX_CONF_UNSET_PTR;
 
     return alcf;
 }
@@ -240,7 +241,8 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->queue = ngx_http_async_default_queue;
     }
 
-    if (ngx_http_async_merge_identity(cf, prev, conf) != NGX_CONF_OK
+    if (ngx_http_async_merge_verify(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_async_merge_identity(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_async_location_key(cf, prev->key, &conf->key) != NGX_OK)
     {
         return NGX_CONF_ERROR;

@@ -134,7 +134,9 @@ ngx_http_async_hash_body(ngx_http_async_op_t *op)
     ssize_t      n;
     EVP_MD_CTX  *ctx;
 
-    if (!op->event.idempotency.used) {
+    if (!op->event.idempotency.used
+        || (op->job.flags & ASYNC_JOB_MESSAGE))
+    {
         return NGX_OK;
     }
 
@@ -166,7 +168,10 @@ ngx_http_async_hash_body(ngx_http_async_op_t *op)
 }
 
 
-/* a request without a body has a sum of zeroes */
+/*
+ * A request without a body has a sum of zeroes.  A message is known by its id
+ * alone, so all of them have the same print.
+ */
 
 ngx_int_t
 ngx_http_async_set_print(ngx_http_async_op_t *op)
@@ -174,7 +179,9 @@ ngx_http_async_set_print(ngx_http_async_op_t *op)
     u_char     digest[ASYNC_SUBMIT_HASH];
     ngx_str_t  part[2];
 
-    if (!op->event.idempotency.used) {
+    if (!op->event.idempotency.used
+        || (op->job.flags & ASYNC_JOB_MESSAGE))
+    {
         return NGX_OK;
     }
 

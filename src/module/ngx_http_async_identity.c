@@ -18,7 +18,8 @@ static char *ngx_http_async_idempotency_option(ngx_conf_t *cf,
     ngx_http_async_idempotency_t *idempotency, ngx_str_t *value);
 static ngx_uint_t ngx_http_async_is_option(ngx_str_t *value);
 static ngx_http_async_idempotency_t *ngx_http_async_default_idempotency(
-    ngx_conf_t *cf);
+    ngx_conf_t *cf, ngx_uint_t message);
+static ngx_uint_t ngx_http_async_is_message(ngx_str_t *value);
 static void ngx_http_async_check_per_owner(ngx_conf_t *cf,
     ngx_http_core_main_conf_t *cmcf, async_queue_t *queue);
 static ngx_int_t ngx_http_async_check_submit(ngx_conf_t *cf,
@@ -29,6 +30,9 @@ static ngx_http_async_place_t *ngx_http_async_find_status(
 
 static ngx_str_t  ngx_http_async_key_header =
     ngx_string("$http_idempotency_key");
+
+static ngx_str_t  ngx_http_async_key_message =
+    ngx_string("$async_message_id");
 
 
 char *
@@ -190,11 +194,12 @@ ngx_http_async_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
-    idempotency = ngx_http_async_default_idempotency(cf);
+    idempotency = ngx_http_async_default_idempotency(cf, 0);
     if (idempotency == NULL) {
         return NGX_CONF_ERROR;
     }
 
+    idempotency->implied = 0;
     alcf->idempotency = idempotency;
     value = cf->args->elts;
 
@@ -216,6 +221,7 @@ ngx_http_async_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     idempotency->header = value[1].len == ngx_http_async_key_header.len
                           && ngx_strcmp(value[1].data,
                                         ngx_http_async_key_header.data) == 0;
+    idempotency->message = ngx_http_async_is_message(&value[1]);
 
     idempotency->value = ngx_http_async_compile(cf, &value[1]);
     if (idempotency->value == NULL) {
@@ -291,8 +297,18 @@ ngx_http_async_is_option(ngx_str_t *value)
 }
 
 
+/* a key with that alone is not a client's, but a sender's */
+
+static ngx_uint_t
+ngx_http_async_is_message(ngx_str_t *value)
+{
+    return ngx_strcmp(value->data, ngx_http_async_key_message.data) == 0
+           || ngx_strcmp(value->data, "${async_message_id}") == 0;
+}
+
+
 static ngx_http_async_idempotency_t *
-ngx_http_async_default_idempotency(ngx_conf_t *cf)
+ngx_http_async_default_idempotency(ngx_conf_t *cf, ngx_uint_t message)
 {
     ngx_http_async_idempotency_t  *idempotency;
 
@@ -302,9 +318,12 @@ ngx_http_async_default_idempotency(ngx_conf_t *cf)
     }
 
     idempotency->ttl = NGX_HTTP_ASYNC_KEY_TTL;
-    idempotency->header = 1;
-    idempotency->value = ngx_http_async_compile(cf,
-                                                &ngx_http_async_key_header);
+    idempotency->header = !message;
+    idempotency->message = message;
+    idempotency->implied = 1;
+    idempotency->value = ngx_http_async_compile(cf, message
+                                                ? &ngx_http_async_key_message
+                                                : &ngx_http_async_key_header);
 
     return idempotency->value ? idempotency : NULL;
 }
@@ -314,14 +333,22 @@ char *
 ngx_http_async_merge_identity(ngx_conf_t *cf, ngx_http_async_loc_conf_t *prev,
     ngx_http_async_loc_conf_t *conf)
 {
+    ngx_uint_t  message;
+
     ngx_conf_merge_ptr_value(conf->owner, prev->owner, NULL);
     ngx_conf_merge_ptr_value(conf->coalesce, prev->coalesce, NULL);
     ngx_conf_merge_ptr_value(conf->delay, prev->delay, NULL);
     ngx_conf_merge_ptr_value(conf->priority, prev->priority, NULL);
     ngx_conf_merge_ptr_value(conf->idempotency, prev->idempotency, NULL);
 
-    if (conf->idempotency == NULL && conf->mode != NGX_HTTP_ASYNC_OFF) {
-        conf->idempotency = ngx_http_async_default_idempotency(cf);
+    message = conf->verify != NULL;
+
+    if (conf->mode != NGX_HTTP_ASYNC_OFF
+        && (conf->idempotency == NULL
+            || (conf->idempotency->implied
+                && conf->idempotency->message != message)))
+    {
+        conf->idempotency = ngx_http_async_default_idempotency(cf, message);
         if (conf->idempotency == NULL) {
             return NGX_CONF_ERROR;
         }

@@ -19,6 +19,10 @@ static ngx_int_t ngx_http_async_take_delay(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op);
 static ngx_int_t ngx_http_async_take_key(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op);
+static ngx_int_t ngx_http_async_hash_key(ngx_http_request_t *r,
+    ngx_http_async_op_t *op, ngx_str_t *key);
+static ngx_int_t ngx_http_async_hash_message(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op, ngx_str_t *id);
 static ngx_int_t ngx_http_async_key_text(ngx_http_request_t *r,
     ngx_http_async_idempotency_t *idempotency, ngx_http_async_op_t *op,
     ngx_str_t *text);
@@ -153,7 +157,7 @@ ngx_http_async_take_key(ngx_http_request_t *r,
     u_char               key[ASYNC_IDEMPOTENCY_MAX];
     size_t               len;
     ngx_int_t            rc;
-    ngx_str_t            value, part[2];
+    ngx_str_t            value;
     async_str_t          text;
     async_submit_key_t  *sk;
 
@@ -176,23 +180,12 @@ ngx_http_async_take_key(ngx_http_request_t *r,
     sk->used = true;
     sk->ttl = alcf->idempotency->ttl * (uint64_t) 1000;
 
-    if (ngx_http_async_scope(r, op, &part[0]) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    value.data = key;
+    value.len = len;
 
-    part[1].data = key;
-    part[1].len = len;
-
-    if (ngx_http_async_hash(sk->hash, NGX_HTTP_ASYNC_HASH_KEY, part, 2)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    part[0] = r->method_name;
-    part[1] = r->unparsed_uri;
-
-    if (ngx_http_async_hash(op->line, NGX_HTTP_ASYNC_HASH_LINE, part, 2)
+    if ((alcf->idempotency->message
+         ? ngx_http_async_hash_message(r, alcf, op, &value)
+         : ngx_http_async_hash_key(r, op, &value))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -204,10 +197,63 @@ ngx_http_async_take_key(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    value.data = key;
-    value.len = len;
-
     return ngx_http_async_quote_key(r, op, &value);
+}
+
+
+static ngx_int_t
+ngx_http_async_hash_key(ngx_http_request_t *r, ngx_http_async_op_t *op,
+    ngx_str_t *key)
+{
+    ngx_str_t  part[2];
+
+    if (ngx_http_async_scope(r, op, &part[0]) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    part[1] = *key;
+
+    if (ngx_http_async_hash(op->event.idempotency.hash,
+                            NGX_HTTP_ASYNC_HASH_KEY, part, 2)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    part[0] = r->method_name;
+    part[1] = r->unparsed_uri;
+
+    return ngx_http_async_hash(op->line, NGX_HTTP_ASYNC_HASH_LINE, part, 2);
+}
+
+
+/*
+ * The id of a message is one and the same for all who send it, since they
+ * have the secret; but not in another location, where it is another secret:
+ * who may send there must not take ids from those who send here.
+ */
+
+static ngx_int_t
+ngx_http_async_hash_message(ngx_http_request_t *r,
+    ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op, ngx_str_t *id)
+{
+    ngx_str_t                   part[4];
+    ngx_http_async_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
+
+    op->job.flags |= ASYNC_JOB_MESSAGE;
+
+    part[0].data = (u_char *) &ascf->key;
+    part[0].len = sizeof(ascf->key);
+    part[1].data = (u_char *) &alcf->key;
+    part[1].len = sizeof(alcf->key);
+    part[2].data = (u_char *) op->job.owner.data;
+    part[2].len = op->job.owner.len;
+    part[3] = *id;
+
+    return ngx_http_async_hash(op->event.idempotency.hash,
+                               NGX_HTTP_ASYNC_HASH_MESSAGE, part, 4);
 }
 
 

@@ -6,6 +6,7 @@
 #include "ngx_http_async_dashboard.h"
 #include "ngx_http_async_events.h"
 #include "ngx_http_async_progress.h"
+#include "ngx_http_async_verify.h"
 
 
 #define NGX_HTTP_ASYNC_LOC                                                   \
@@ -68,6 +69,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
     { ngx_string("async_idempotency"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE123,
       ngx_http_async_set_idempotency,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_verify"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_set_verify,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

@@ -110,7 +110,14 @@ typedef struct {
     ngx_uint_t                   required;    /* unsigned required:1 */
     ngx_uint_t                   header;      /* unsigned header:1: of the
                                                  client's Idempotency-Key */
+    ngx_uint_t                   message;     /* unsigned message:1: of a
+                                                 message that was verified */
+    ngx_uint_t                   implied;     /* unsigned implied:1: nobody
+                                                 said so */
 } ngx_http_async_idempotency_t;
+
+typedef struct ngx_http_async_verify_s  ngx_http_async_verify_t;
+typedef struct ngx_http_async_check_s  ngx_http_async_check_t;
 
 
 struct ngx_http_async_loc_conf_s {
@@ -141,6 +148,7 @@ struct ngx_http_async_loc_conf_s {
     ngx_http_complex_value_t    *priority;    /* NULL: the default */
     ngx_http_async_idempotency_t
                                 *idempotency;
+    ngx_http_async_verify_t     *verify;      /* NULL: off */
 
     uint64_t                     key;         /* of this location */
     uint8_t                      policy[ASYNC_POLICY_KEY];
@@ -196,6 +204,8 @@ typedef struct {
     ngx_uint_t                   result_status;
                                               /* to be restored once
                                                  conditionals were compared */
+
+    ngx_str_t                    message;     /* id, if it was verified */
 
     ngx_str_t                    url;         /* of the job that was stored */
     ngx_uint_t                   joined;      /* unsigned joined:1: another
@@ -259,6 +269,7 @@ struct ngx_http_async_op_s {
     async_problem_t              problem;     /* this, and the client's doing */
 
     u_char                       owner[ASYNC_OWNER];
+    ngx_http_async_check_t      *check;       /* of its signature */
     ngx_str_t                    key;         /* quoted, for the backend;
                                                  empty: the client's own */
     u_char                       line[ASYNC_SUBMIT_HASH];
@@ -417,7 +428,8 @@ ngx_int_t ngx_http_async_own(ngx_http_request_t *r);
 typedef enum {
     NGX_HTTP_ASYNC_HASH_OWNER  = 'o',         /* scopes: an owner's, */
     NGX_HTTP_ASYNC_HASH_CLIENT = 'c',         /* or a client's without one */
-    NGX_HTTP_ASYNC_HASH_KEY    = 'i',         /* keys of either kind */
+    NGX_HTTP_ASYNC_HASH_KEY    = 'i',         /* keys of each kind */
+    NGX_HTTP_ASYNC_HASH_MESSAGE = 'm',
     NGX_HTTP_ASYNC_HASH_SINGLE = 's',
     NGX_HTTP_ASYNC_HASH_LINE   = 'l',         /* method and URI */
     NGX_HTTP_ASYNC_HASH_PRINT  = 'p'

@@ -104,6 +104,7 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
     ngx_uint_t   status;
 
     static ngx_str_t  no_store = ngx_string("no-store");
+    static ngx_str_t  signature = ngx_string("Webhook-Signature");
 
     data = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_PROBLEM_MAX);
     if (data == NULL) {
@@ -115,6 +116,15 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
     status = async_problem_status(problem);
 
     if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* RFC 9110, section 15.5.2: a 401 names a way to do better */
+
+    if (status == NGX_HTTP_UNAUTHORIZED
+        && ngx_http_async_add_header(r, "WWW-Authenticate", &signature)
+           == NULL)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -4,7 +4,7 @@
  * the content phase, build the job, hand it to the group commit.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_verify.h"
 
 #include <sys/random.h>
 
@@ -20,6 +20,9 @@ static ngx_uint_t ngx_http_async_method(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_async_bypassed(ngx_http_request_t *r,
     ngx_array_t *bypass);
 static void ngx_http_async_body_read(ngx_http_request_t *r);
+static void ngx_http_async_verified(ngx_http_async_op_t *op, async_rc_t rc);
+static void ngx_http_async_take_submit(ngx_http_request_t *r,
+    ngx_http_async_op_t *op, ngx_int_t rc);
 static ngx_int_t ngx_http_async_build_job(ngx_http_request_t *r,
     ngx_http_async_mark_t *mark, ngx_http_async_op_t *op);
 static ngx_int_t ngx_http_async_status_prefix(ngx_http_request_t *r,
@@ -111,7 +114,8 @@ ngx_http_async_precontent(ngx_http_request_t *r)
     }
 
     mark->phase = NGX_HTTP_ASYNC_SUBMIT;
-    r->content_handler = ngx_http_async_submit;
+    r->content_handler = !alcf->verify || ngx_http_async_method(r, alcf)
+                         ? ngx_http_async_submit : ngx_http_async_unverified;
 
     return NGX_OK;
 }
@@ -123,9 +127,18 @@ ngx_http_async_wanted(ngx_http_request_t *r, ngx_http_async_loc_conf_t *alcf)
     async_prefer_t    prefer;
     ngx_table_elt_t  *type;
 
-    if (alcf->mode == NGX_HTTP_ASYNC_OFF || alcf->endpoint
-        || r->headers_in.upgrade)
-    {
+    if (alcf->mode == NGX_HTTP_ASYNC_OFF || alcf->endpoint) {
+        return 0;
+    }
+
+    if (alcf->verify) {
+
+        /* what is left alone would reach the backend without a signature */
+
+        return 1;
+    }
+
+    if (r->headers_in.upgrade) {
         return 0;
     }
 
@@ -259,12 +272,10 @@ ngx_http_async_submit(ngx_http_request_t *r)
 static void
 ngx_http_async_body_read(ngx_http_request_t *r)
 {
-    ngx_int_t                   rc, answer;
+    ngx_int_t                   rc;
     ngx_http_async_op_t        *op;
-    ngx_http_async_mark_t      *mark;
     ngx_http_async_loc_conf_t  *alcf;
 
-    mark = ngx_http_async_get_mark(r);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
 
     op = ngx_http_async_create_op(r, ngx_http_async_answer);
@@ -278,7 +289,55 @@ ngx_http_async_body_read(ngx_http_request_t *r)
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
-    rc = ngx_http_async_build_job(r, mark, op);
+    rc = alcf->verify
+         ? ngx_http_async_check_signature(r, op, ngx_http_async_verified)
+         : NGX_OK;
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_async_take_submit(r, op, rc);
+    }
+}
+
+
+/* a message that nobody waits for any more makes no job */
+
+static void
+ngx_http_async_verified(ngx_http_async_op_t *op, async_rc_t rc)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = op->request;
+
+    if (r == NULL) {
+        ngx_http_async_free(op, rc);
+        return;
+    }
+
+    c = r->connection;
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_async_take_submit(r, op, ngx_http_async_signed(r, op, rc));
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* rc: what the signature says; from here on op has all that it needs */
+
+static void
+ngx_http_async_take_submit(ngx_http_request_t *r, ngx_http_async_op_t *op,
+    ngx_int_t rc)
+{
+    ngx_int_t                   answer;
+    ngx_http_async_mark_t      *mark;
+    ngx_http_async_loc_conf_t  *alcf;
+
+    mark = ngx_http_async_get_mark(r);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_async_build_job(r, mark, op);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_http_async_take_body(r, op, ngx_http_async_body_taken);

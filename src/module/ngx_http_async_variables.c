@@ -1,10 +1,11 @@
 
 /*
  * $async_job_id, $async_job_status, $async_queue, $async_attempt and
- * $async_replay: of a request that became a job, or that replays one.
+ * $async_replay: of a request that became a job, or that replays one; and
+ * $async_message_id, of one whose signature was verified.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_verify.h"
 
 
 typedef enum {
@@ -12,7 +13,8 @@ typedef enum {
     NGX_HTTP_ASYNC_VAR_STATUS,
     NGX_HTTP_ASYNC_VAR_QUEUE,
     NGX_HTTP_ASYNC_VAR_ATTEMPT,
-    NGX_HTTP_ASYNC_VAR_REPLAY
+    NGX_HTTP_ASYNC_VAR_REPLAY,
+    NGX_HTTP_ASYNC_VAR_MESSAGE
 } ngx_http_async_variable_e;
 
 
@@ -38,6 +40,9 @@ static ngx_http_variable_t  ngx_http_async_vars[] = {
 
     { ngx_string("async_replay"), NULL, ngx_http_async_variable,
       NGX_HTTP_ASYNC_VAR_REPLAY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string(NGX_HTTP_ASYNC_MESSAGE), NULL, ngx_http_async_variable,
+      NGX_HTTP_ASYNC_VAR_MESSAGE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -72,9 +77,12 @@ ngx_http_async_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_str_null(&value);
     mark = ngx_http_async_get_mark(r->main);
 
+    if (mark && data == NGX_HTTP_ASYNC_VAR_MESSAGE) {
+        ngx_http_async_message_id(mark, &value);
+
     /* a submit that was refused has made no job */
 
-    if (mark && mark->id.len
+    } else if (mark && mark->id.len
         && (mark->stored || mark->phase == NGX_HTTP_ASYNC_REPLAY))
     {
 

@@ -163,7 +163,7 @@ async_check_joined_row(async_checker_t *ck, async_db_t db,
     }
 
     if (async_check_owner(ck, db, id, &job) != ASYNC_OK
-        || async_known_unreached(&job))
+        || async_known_given_up(&job))
     {
         return;
     }

@@ -38,11 +38,11 @@ async_rc_t async_joined_decode(async_joined_t *joined, const void *data,
     size_t len);
 
 /*
- * A job that came to nothing, and nobody but us has heard of it: its keys are
- * free again.  Its own rows are gone then; further ones stay until somebody
- * meets them, or the job is forgotten.
+ * A job that came to nothing, and nobody but us has heard of it; or a message
+ * that failed: its keys are free again.  Its own rows are gone then; further
+ * ones stay until somebody meets them, or the job is forgotten.
  */
-bool async_known_unreached(const async_job_t *job);
+bool async_known_given_up(const async_job_t *job);
 
 
 #endif /* ASYNC_JOINED_H */

@@ -17,8 +17,9 @@
  * one delete, and made anew from the record by a salvage.  An idempotency key
  * stands as long as the record does, which therefore stays as long as the key
  * was asked to live; it is given up if the job ended without ever reaching
- * the backend.  A coalescing key is given up at the end in any case.  Keys
- * of those who were coalesced into it: async_joined.h.
+ * the backend, and that of a message also if the job failed.  A coalescing
+ * key is given up at the end in any case.  Keys of those who were coalesced
+ * into it: async_joined.h.
  */
 
 #include <limits.h>
@@ -43,6 +44,8 @@ static void async_known_row(async_work_t *work, const async_job_t *job,
     const async_job_key_t *key);
 static void async_known_remove(async_work_t *work, const async_job_t *job,
     const async_job_key_t *key);
+static bool async_known_unreached(const async_job_t *job);
+static bool async_known_again(const async_job_t *job);
 
 
 /* --- keys --- */
@@ -172,7 +175,7 @@ async_known_stale(async_work_t *work, const async_id_t *id)
     rc = async_work_job(work, id, &job, buf);
 
     return rc == ASYNC_NOT_FOUND
-           || (rc == ASYNC_OK && async_known_unreached(&job));
+           || (rc == ASYNC_OK && async_known_given_up(&job));
 }
 
 
@@ -247,7 +250,7 @@ async_known_end(async_job_t *job)
 {
     job->coalesce.used = false;
 
-    if (async_known_unreached(job)) {
+    if (async_known_given_up(job)) {
         job->idempotency.used = false;
     }
 
@@ -262,6 +265,15 @@ async_known_end(async_job_t *job)
 
 
 bool
+async_known_given_up(const async_job_t *job)
+{
+    return async_known_unreached(job) || async_known_again(job);
+}
+
+
+/* it came to nothing, and nobody but us has heard of it */
+
+static bool
 async_known_unreached(const async_job_t *job)
 {
     if (job->flags & (ASYNC_JOB_ANSWERED|ASYNC_JOB_SENT)) {
@@ -272,6 +284,17 @@ async_known_unreached(const async_job_t *job)
            || (job->state == ASYNC_STATE_FAILED
                && (job->error == ASYNC_JOB_ERROR_START_TIMEOUT
                    || job->error == ASYNC_JOB_ERROR_BACKEND_UNREACHABLE));
+}
+
+
+/* whose sender may try once more; not if it may have been done already */
+
+static bool
+async_known_again(const async_job_t *job)
+{
+    return (job->flags & ASYNC_JOB_MESSAGE)
+           && job->state == ASYNC_STATE_FAILED
+           && job->error != ASYNC_JOB_ERROR_OUTCOME_UNKNOWN;
 }
 
 

@@ -511,7 +511,7 @@ async_fill_joined(async_fill_t *f, const async_job_t *job)
 
     static const uint8_t  least[ASYNC_SUBMIT_HASH];
 
-    if (async_known_unreached(job)) {
+    if (async_known_given_up(job)) {
         return;
     }
 

@@ -98,7 +98,8 @@ async_submit_job(const async_event_t *event, int64_t now,
     job->state = (uint8_t) async_state_next(ASYNC_STATE_NONE, type);
     job->percent = ASYNC_NO_PERCENT;
     job->error = ASYNC_JOB_ERROR_NONE;
-    job->flags &= ASYNC_JOB_REPEATABLE | ASYNC_JOB_FORGET;
+    job->flags &= ASYNC_JOB_REPEATABLE | ASYNC_JOB_FORGET
+                  | ASYNC_JOB_MESSAGE;
     job->result_status = 0;
     job->attempt = 0;
     job->deaths = 0;

@@ -10,7 +10,7 @@ package AsyncExample;
 #
 # 8080 is $t->port, 8081, where the backend is, $t->port('BACKEND'), any other
 # port that the example names $t->port('8443').  What the head comment says to
-# do before nginx is started (mkdir, openssl, printf) is done; <Location> (or
+# do before nginx is started (mkdir, openssl, printf, chmod) is done; <Location> (or
 # another header) in its curl lines is that of the last answer that had one.
 #
 # recorder   AsyncTest's recording backend instead of the sample
@@ -70,7 +70,7 @@ sub _commands {
 
     $head =~ s/^#[ ]?//mg;
     $head =~ s/\\\n\s*/ /g;
-    return $head =~ /^[ ]{4}((?:mkdir|openssl|printf|curl)\s.*)$/mg;
+    return $head =~ /^[ ]{4}((?:mkdir|openssl|printf|chmod|curl)\s.*)$/mg;
 }
 
 

@@ -300,6 +300,50 @@ a_job_that_never_reached_the_backend_gives_its_key_up(void **state)
 }
 
 
+/* a message that ends so: whether the same may run again */
+
+static void
+assert_message(fixture_t *f, unsigned n, uint8_t error, bool again)
+{
+    async_job_t    job;
+    async_event_t  event;
+
+    event = keyed(&job, n, (int) n, 1);
+    job.flags |= ASYNC_JOB_MESSAGE;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+    assert_int_equal(fixture_claim(f, 1), 1);
+    assert_true(f->claims[0].job.flags & ASYNC_JOB_MESSAGE);
+
+    event = error != ASYNC_JOB_ERROR_NONE
+            ? fixture_about(ASYNC_EVENT_FAILED, &f->claims[0].job)
+            : fixture_completed(&f->claims[0].job);
+    event.error = error;
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    assert_submit(f, n + 100, (int) n, 1, again ? ASYNC_OK : ASYNC_EXISTS,
+                  again ? n + 100 : n);
+
+    if (again) {
+        cancel(f, n + 100);
+    }
+}
+
+
+static void
+a_message_that_failed_gives_its_key_up(void **state)
+{
+    fixture_t  *f = *state;
+
+    fixture_take_over(f);
+
+    assert_message(f, 1, ASYNC_JOB_ERROR_BACKEND_STATUS, true);
+    assert_message(f, 2, ASYNC_JOB_ERROR_TIMEOUT, true);
+    assert_message(f, 3, ASYNC_JOB_ERROR_RESULT_TOO_LARGE, true);
+    assert_message(f, 4, ASYNC_JOB_ERROR_OUTCOME_UNKNOWN, false);
+    assert_message(f, 5, ASYNC_JOB_ERROR_NONE, false);
+}
+
+
 static void
 any_other_end_keeps_the_key(void **state)
 {
@@ -624,6 +668,7 @@ main(void)
         sound(of_both_keys_that_of_the_client_rules),
         sound(a_job_that_never_reached_the_backend_gives_its_key_up),
         sound(any_other_end_keeps_the_key),
+        sound(a_message_that_failed_gives_its_key_up),
         sound(what_was_sent_when_it_was_given_back_keeps_its_key),
         sound(a_key_lives_for_the_longer_of_its_ttl_and_its_job),
         sound(a_full_bucket_is_followed_by_the_next),
