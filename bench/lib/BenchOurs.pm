@@ -11,6 +11,7 @@ package BenchOurs;
 #   /keyed      the first, with owner and    /owned   its jobs
 #               Idempotency-Key
 #   /jobs/      all of them                  /static  a small file
+#   /board/     the dashboard
 #   /bare/200, /bare/202                     what it is given for ->bare
 
 use strict;
@@ -81,6 +82,7 @@ sub _configure {
         }
         location /jobs/  { async_status; async_wait 0 max=60s; }
         location /owned/ { async_status; async_owner \$http_x_owner; }
+        location /board/ { async_dashboard; }
         location /static { }
         $bare
     }

@@ -26,6 +26,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_async_dashboard_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_async_dashboard_data(ngx_http_request_t *r);
+static void ngx_http_async_below(ngx_http_request_t *r, ngx_str_t *name);
 static ngx_int_t ngx_http_async_set_security(ngx_http_request_t *r);
 static ngx_http_async_asset_t *ngx_http_async_find_asset(ngx_str_t *name);
 static ngx_int_t ngx_http_async_asset(ngx_http_request_t *r,
@@ -113,26 +115,38 @@ ngx_http_async_set_dashboard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_async_dashboard_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                  rc;
-    ngx_str_t                  name;
-    ngx_http_async_data_t     *data;
-    ngx_http_async_asset_t    *asset;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t                name;
+    ngx_http_async_asset_t  *asset;
 
     if (ngx_http_async_set_security(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    name.data = r->uri.data + clcf->name.len;
-    name.len = r->uri.len - clcf->name.len;
+    ngx_http_async_below(r, &name);
 
     asset = ngx_http_async_find_asset(&name);
 
     if (asset) {
         return ngx_http_async_asset(r, asset);
     }
+
+    if (ngx_http_async_view() == NULL && ngx_http_async_store_error() == NULL)
+    {
+        return ngx_http_async_await_store(r, ngx_http_async_dashboard_data);
+    }
+
+    return ngx_http_async_dashboard_data(r);
+}
+
+
+static ngx_int_t
+ngx_http_async_dashboard_data(ngx_http_request_t *r)
+{
+    ngx_int_t               rc;
+    ngx_str_t               name;
+    ngx_http_async_data_t  *data;
+
+    ngx_http_async_below(r, &name);
 
     for (data = ngx_http_async_datas; data->handler; data++) {
 
@@ -158,6 +172,18 @@ ngx_http_async_dashboard_handler(ngx_http_request_t *r)
 
     return ngx_http_async_reply_text(r, NGX_HTTP_NOT_FOUND,
                                      "There is nothing here.\n");
+}
+
+
+static void
+ngx_http_async_below(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    name->data = r->uri.data + clcf->name.len;
+    name->len = r->uri.len - clcf->name.len;
 }
 
 

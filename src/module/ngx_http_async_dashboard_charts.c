@@ -6,7 +6,7 @@
  * It is made from the jobs themselves.  Of the newest 2,000 each counts; if
  * there are more in that time, the rest is told from samples, each of which
  * stands for as many as were made then.  So a look costs some 4,000 records
- * and 60,000 keys at the most, however many jobs there are; it is good for a
+ * and 20,000 keys at the most, however many jobs there are; it is good for a
  * while, for all that look.
  */
 
@@ -17,7 +17,7 @@
 #define NGX_HTTP_ASYNC_NEWEST   2000          /* jobs that all count */
 #define NGX_HTTP_ASYNC_SLICES   120
 #define NGX_HTTP_ASYNC_SAMPLE   16            /* jobs of a slice */
-#define NGX_HTTP_ASYNC_COUNT    60000         /* counted of all of them */
+#define NGX_HTTP_ASYNC_COUNT    20000         /* counted of all of them */
 #define NGX_HTTP_ASYNC_TIMES    128           /* kept of a bucket */
 #define NGX_HTTP_ASYNC_GOOD     5             /* s */
 #define NGX_HTTP_ASYNC_WINDOWS  3

@@ -500,6 +500,10 @@ ngx_int_t ngx_http_async_release_header(ngx_http_request_t *r);
 
 /* ngx_http_async_status.c, ngx_http_async_result.c */
 ngx_int_t ngx_http_async_status_handler(ngx_http_request_t *r);
+/* calls handler once the store is open, or cannot be, or 2 s are over: what
+   it returns, and this, is as of a content handler */
+ngx_int_t ngx_http_async_await_store(ngx_http_request_t *r,
+    ngx_http_handler_pt handler);
 ngx_int_t ngx_http_async_document(ngx_http_request_t *r, async_job_t *job);
 /*
  * The job that a request is about: every verb comes by here.  NULL: rc is

@@ -26,11 +26,11 @@ typedef enum {
 typedef struct {
     ngx_event_t          event;
     ngx_http_request_t  *request;
+    ngx_http_handler_pt  handler;
     ngx_msec_t           until;
 } ngx_http_async_opening_t;
 
 
-static ngx_int_t ngx_http_async_await_store(ngx_http_request_t *r);
 static void ngx_http_async_opening(ngx_event_t *ev);
 static void ngx_http_async_opening_cleanup(void *data);
 static ngx_int_t ngx_http_async_status(ngx_http_request_t *r);
@@ -62,7 +62,7 @@ ngx_http_async_status_handler(ngx_http_request_t *r)
 
     if (ngx_http_async_view() == NULL && ngx_http_async_store_error() == NULL)
     {
-        return ngx_http_async_await_store(r);
+        return ngx_http_async_await_store(r, ngx_http_async_status);
     }
 
     return ngx_http_async_status(r);
@@ -75,8 +75,8 @@ ngx_http_async_status_handler(ngx_http_request_t *r)
  * refuse a client that polls.
  */
 
-static ngx_int_t
-ngx_http_async_await_store(ngx_http_request_t *r)
+ngx_int_t
+ngx_http_async_await_store(ngx_http_request_t *r, ngx_http_handler_pt handler)
 {
     ngx_http_cleanup_t        *cln;
     ngx_http_async_opening_t  *opening;
@@ -91,6 +91,7 @@ ngx_http_async_await_store(ngx_http_request_t *r)
     cln->handler = ngx_http_async_opening_cleanup;
 
     opening->request = r;
+    opening->handler = handler;
     opening->until = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE;
     opening->event.handler = ngx_http_async_opening;
     opening->event.data = opening;
@@ -123,7 +124,7 @@ ngx_http_async_opening(ngx_event_t *ev)
         return;
     }
 
-    ngx_http_finalize_request(r, ngx_http_async_status(r));
+    ngx_http_finalize_request(r, opening->handler(r));
     ngx_http_run_posted_requests(c);
 }
 

@@ -257,6 +257,45 @@ what_waits_in_a_queue_is_canceled(void **state)
 }
 
 
+static void
+jobs_are_counted_by_when_they_were_made(void **state)
+{
+    unsigned            i;
+    fixture_t          *f = *state;
+    async_count_page_t  count;
+
+    static const struct {
+        int64_t   since, until;
+        unsigned  max, n;
+        int64_t   oldest;
+    } asked[] = {
+        { 0, 9000000, 100, 8, 1000 },
+        { 3000, 6000, 100, 3, 3000 },
+        { 3001, 6001, 100, 3, 4000 },
+        { 3000, 6000, 2, 2, 4000 },
+        { 3000, 6000, 3, 3, 3000 },
+        { 8001, 9000, 100, 0, 0 },
+        { -9000, 1000, 100, 0, 0 },
+        { 6000, 3000, 100, 0, 0 },
+        { 0, 9000, 0, 0, 0 }
+    };
+
+    for (i = 1; i <= 8; i++) {
+        (void) submit_at(f, i, "default", 0);
+    }
+
+    for (i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        assert_int_equal(async_view_count(f->view,
+                                          FIXTURE_NOW + asked[i].since,
+                                          FIXTURE_NOW + asked[i].until,
+                                          asked[i].max, &count), ASYNC_OK);
+        assert_int_equal(count.n, asked[i].n);
+        assert_int_equal(count.oldest,
+                         asked[i].n ? FIXTURE_NOW + asked[i].oldest : 0);
+    }
+}
+
+
 int
 main(void)
 {
@@ -267,6 +306,7 @@ main(void)
         test(jobs_are_found_by_what_is_asked),
         test(pages_follow_each_other),
         test(the_work_for_a_page_is_bounded),
+        test(jobs_are_counted_by_when_they_were_made),
         test(what_waits_in_a_queue_is_canceled)
 #undef test
     };

@@ -1,0 +1,85 @@
+package BenchDashboard;
+
+# What one look of a dashboard takes, with few and with many jobs stored: it
+# must not grow with them.  Each is one read transaction at the most for every
+# view that it asks for, and so none is longer than its answer.
+
+use strict;
+use warnings;
+
+use Bench;
+use BenchOurs;
+use Time::HiRes qw(sleep time);
+
+my %looks = (
+    'the overview'              => 'overview',
+    'a page of jobs'            => 'jobs',
+    'a page of those that failed' => 'jobs?status=failed',
+    'a search that finds none'  => 'jobs?queue=nobody',
+    'one job'                   => 'job?id=%s',
+);
+
+
+sub rows {
+    my ($table, $rounds) = @_;
+    my %ours = map { $_ => filled($_) } 10_000, 100_000;
+
+    for my $look (sort keys %looks) {
+        my %of = in_turn($rounds, { map {
+            my $at = $ours{$_};
+            my $path = $looks{$look} =~ s{%s}{$at->{done}}r;
+            $_ => sub { wrk("$at->{url}/board/data/$path",
+                            connections => 1) };
+        } keys %ours });
+
+        $table->pair("dashboard: $look, 100000 jobs, ms", 'with 10000',
+                     \%of, 100_000, 10_000, 'p50');
+        $table->fact("  within 50 ms, 99 in 100",
+                     $of{100_000}{p99}{median} < 50);
+    }
+
+    my %of = in_turn($rounds, { map {
+        my $at = $ours{$_};
+        $_ => sub { charts($at) };
+    } keys %ours });
+
+    $table->pair('dashboard: charts drawn anew, 100000 jobs, ms',
+                 'with 10000', \%of, 100_000, 10_000, 'ms');
+    $table->fact('  within 50 ms', $of{100_000}{ms}{max} < 50);
+
+    $_->stop for values %ours;
+    return;
+}
+
+
+sub filled {
+    my ($size) = @_;
+    my $ours = BenchOurs->new("dashboard-$size");
+
+    $ours->{done} = $ours->complete_one;
+    $ours->fill($ours->{done}, $size);
+    return $ours;
+}
+
+
+# the longest of the three windows; what was drawn is good for five seconds
+sub charts {
+    my ($ours) = @_;
+    my $longest = 0;
+
+    sleep 5.1;
+
+    for my $window (900, 3600, 86400) {
+        my $from   = time;
+        my $answer = $ours->{t}->get("/board/data/charts?window=$window");
+        my $took   = 1000 * (time - $from);
+
+        die "no charts: $answer->{head}" if $answer->{status} != 200;
+        $longest = $took if $took > $longest;
+    }
+
+    return { ms => $longest };
+}
+
+
+1;
