@@ -384,7 +384,6 @@ bench:
 	@$(MAKE) --no-print-directory all $(bench_programs) $(bench_counter) \
 	    $(probe) $(peers)
 	@bench/run
-	@bench/waiters
 	@bench/sizing
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \

@@ -32,7 +32,6 @@ sub new {
     my $t = $self->{t} = AsyncTest->new(
         name => $self->{name}, workers => $args{workers} || 1,
         connections => $args{connections} || 4096,
-        main => 'worker_rlimit_nofile 20000;',
         store => $args{store} // '',
         http => '');
 
@@ -80,10 +79,11 @@ sub _configure {
             async_status_uri  /owned/;
             proxy_pass        http://$self->{backend};
         }
-        location /jobs/  { async_status; async_wait 0 max=60s; }
+        location /jobs/  { async_status; async_wait 0 max=3600s; }
         location /owned/ { async_status; async_owner \$http_x_owner; }
         location /board/ { async_dashboard; }
         location /static { }
+        location /figures { stub_status; }
         $bare
     }
 END

@@ -19,6 +19,7 @@ use Time::HiRes qw(sleep);
 
 my $lua_module = '/usr/lib/nginx/modules/ngx_http_lua_module.so';
 my $ndk_module = '/usr/lib/nginx/modules/ndk_http_module.so';
+my $nchan      = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 my ($postgres) = sort { $b cmp $a } glob '/usr/lib/postgresql/*/bin';
 
 my $next = 0;
@@ -167,6 +168,24 @@ HTTP
 }
 
 
+# nginx with Nchan, which sends what is published to those who listen
+sub nchan {
+    my ($class, $t, %args) = @_;
+    my $self  = $class->_new($t, 'nchan');
+    my $front = $self->port('front');
+
+    $self->{connections} = $args{connections};
+    $self->_nginx(1, "load_module $nchan;\n", <<"HTTP");
+    server {
+        listen 127.0.0.1:$front backlog=4096;
+        location = /sub { nchan_subscriber eventsource; nchan_channel_id \$arg_id; }
+        location = /pub { nchan_publisher; nchan_channel_id \$arg_id; }
+    }
+HTTP
+    return $self->_front;
+}
+
+
 # nginx as it comes, with files of a folder, and POSTs answered at once
 sub plain {
     my ($class, $t, $root) = @_;
@@ -197,6 +216,7 @@ sub requests {
 sub _nginx {
     my ($self, $workers, $main, $http) = @_;
     my $user = $> == 0 ? "user $self->{t}{user};" : '';
+    my $connections = $self->{connections} || 4096;
 
     chmod 0755, $self->{folder};
     $self->{t}->write_file("$self->{folder}/nginx.conf", <<"END");
@@ -206,7 +226,7 @@ daemon off;
 worker_processes $workers;
 pid nginx.pid;
 error_log error.log warn;
-events { worker_connections 4096; }
+events { worker_connections $connections; }
 http {
     access_log off;
     client_body_temp_path client_body_temp;

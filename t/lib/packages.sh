@@ -26,7 +26,7 @@ test='chromium clang cppcheck libclang-rt-dev libcmocka-dev groff-base man-db
 
 # what is measured, and what it is measured beside
 bench='perl wrk nghttp2-client lmdb-utils nodejs npm redis-server beanstalkd
-       postgresql libnginx-mod-http-lua'
+       postgresql libnginx-mod-http-lua libnginx-mod-nchan'
 
 valgrind='libc6-dbg valgrind'
 
