@@ -110,7 +110,8 @@ is($json->{jobs}[2]{uri}, '/slow?<b>', 'as it was asked for');
 is($json->{jobs}[2]{method}, 'POST', 'the method');
 ok($json->{jobs}[0]{owned}, 'it has an owner');
 my ($queue) = grep { $_->{name} eq 'slow' } @{ get('/board/data/overview')->json->{queues} };
-is_deeply($queue, { name => 'slow', queued => 2, processing => 0, concurrency => 8, maxQueued => 100000, paused => JSON::PP::true }, 'a queue');
+is_deeply($queue, { name => 'slow', queued => 2, processing => 0, concurrency => 8, maxQueued => 100000, ended => 0, oldestMs => $queue->{oldestMs}, paused => JSON::PP::true }, 'a queue');
+cmp_ok($queue->{oldestMs}, '>', 0, 'its oldest');
 my $one = get("/board/data/job?id=$mine")->json;
 is($one->{job}{id}, $mine, 'one job, whosever it is');
 is($one->{events}[0]{event}, 'queued', 'with its history');
@@ -208,3 +209,26 @@ is(request('POST', '/board/act/pause?name=default', headers => ['Async-Dashboard
 --- check
 is(request('POST', '/board/act/pause?name=default', headers => ['Async-Dashboard', 1])->{status}, 200, 'an action is done');
 is_deeply(get('/board/data/jobs')->json->{jobs}, [], 'and is no job');
+
+
+
+=== TEST 11: charts count what has ended, also what is gone by now
+--- config
+    location /a      { async on; async_retry off; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /jobs/  { async_status; }
+    location /board/ { async_dashboard actions; }
+--- check
+my @jobs = map { wait_job(submit("/a?status=$_"))->{id} } 200, 200, 200, 404;
+is(request('POST', "/board/act/delete?id=$jobs[0]", headers => ['Async-Dashboard', 1])->{status}, 200, 'one is deleted');
+for my $window (900, 3600, 86400) {
+    my $json = get("/board/data/charts?window=$window")->json;
+    my @sums;
+    for my $bucket (@{ $json->{buckets} }) { $sums[$_] += $bucket->[$_] for 0 .. 3 }
+    is(scalar @{ $json->{buckets} }, 60, "$window: sixty parts");
+    is($json->{width}, $window * 1000 / 60, "$window: their width");
+    is($sums[2], 1, "$window: failed");
+    cmp_ok($sums[1], '>=', 2, "$window: completed");
+    is($json->{sampled}, JSON::PP::false, "$window: no samples");
+    is(scalar(grep { defined $_->[4] && defined $_->[7] } @{ $json->{buckets} }) > 0, 1, "$window: times");
+    is($sums[1], 3, "$window: with the one that is gone") if $window == 3600;
+}

@@ -1,5 +1,5 @@
 /*
- * Queues and jobs, as operators are told of them.
+ * Queues, jobs and webhooks, as operators are told of them.
  */
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "async_json_out.h"
 
 
+static async_str_t async_board_path(async_str_t url);
 static char *async_json_flag(char *p, const char *limit, const char *name,
     bool set);
 
@@ -34,6 +35,17 @@ async_json_board_queue(char *out, size_t cap, const async_queue_t *q,
 
     if (q->interval != 0) {
         p = async_json_number(p, limit, ",\"intervalUs\":", q->interval);
+    }
+
+    if (figures->oldest != 0) {
+        p = async_json_number(p, limit, ",\"oldestMs\":", figures->oldest);
+    }
+
+    p = async_json_number(p, limit, ",\"ended\":", figures->ended);
+
+    if (figures->half != 0) {
+        p = async_json_number(p, limit, ",\"halfMs\":", figures->half);
+        p = async_json_number(p, limit, ",\"mostMs\":", figures->most);
     }
 
     p = async_json_flag(p, limit, ",\"paused\":true", figures->paused);
@@ -102,6 +114,65 @@ async_json_board_job(char *out, size_t cap, const async_job_t *job,
     p = async_json_literal(p, limit, "}");
 
     return (p != NULL) ? (size_t) (p - out) : 0;
+}
+
+
+size_t
+async_json_board_hook(char *out, size_t cap, const async_id_t *id,
+    const async_hook_t *hook)
+{
+    char         *p, text[ASYNC_ID_TEXT];
+    const char   *limit;
+    async_str_t   url, state, error;
+
+    limit = out + cap;
+    url = async_board_path(hook->url);
+
+    state.data = async_hook_state_name((async_hook_state_t) hook->state);
+    state.len = strlen(state.data);
+    error.data = async_hook_error_name((async_hook_error_t) hook->error);
+    error.len = strlen(error.data);
+
+    (void) async_id_format(text, id);
+
+    p = async_json_literal(out, limit, "{\"id\":\"");
+    p = async_json_raw(p, limit, text, ASYNC_ID_TEXT);
+    p = async_json_literal(p, limit, "\"");
+    p = async_json_text(p, limit, ",\"state\":", state);
+    p = async_json_text(p, limit, ",\"url\":", url);
+    p = async_json_flag(p, limit, ",\"cut\":true", url.len < hook->url.len);
+    p = async_json_number(p, limit, ",\"attempts\":", hook->attempts);
+    p = async_json_text(p, limit, ",\"error\":", error);
+
+    if (hook->status != 0) {
+        p = async_json_number(p, limit, ",\"status\":", hook->status);
+    }
+
+    p = async_json_time(p, limit, ",\"owedAt\":\"", hook->owed);
+
+    if (hook->state == ASYNC_HOOK_PENDING) {
+        p = async_json_time(p, limit, ",\"dueAt\":\"", hook->due);
+    }
+
+    p = async_json_time(p, limit, ",\"endedAt\":\"", hook->ended);
+    p = async_json_literal(p, limit, "}");
+
+    return (p != NULL) ? (size_t) (p - out) : 0;
+}
+
+
+static async_str_t
+async_board_path(async_str_t url)
+{
+    size_t  i;
+
+    for (i = 0; i < url.len && url.data[i] != '?' && url.data[i] != '#'; i++) {
+        /* void */
+    }
+
+    url.len = i;
+
+    return url;
 }
 
 

@@ -9,12 +9,15 @@
 #define ASYNC_JSON_BOARD_H
 
 #include "async_estimate.h"
+#include "async_hook.h"
 #include "async_job.h"
 #include "async_policy.h"
 
 
 /* enough for any queue, its name escaped */
 #define ASYNC_JSON_QUEUE_MAX  1024
+/* enough for any webhook, its URL escaped */
+#define ASYNC_JSON_HOOK_MAX  16384
 /* enough for any job */
 #define ASYNC_JSON_BOARD_JOB_MAX  32768
 
@@ -22,6 +25,11 @@ typedef struct {
     uint64_t  queued;
     uint64_t  running;
     bool      paused;
+    uint64_t  oldest;                /* ms that it waits, 0: there is none */
+    uint64_t  ended;                 /* jobs, in the last ten minutes */
+    uint32_t  half;                  /* ms that half of the last ones ran at
+                                        the most, 0: there were none */
+    uint32_t  most;                  /* the same of 19 in 20 */
 } async_board_queue_t;
 
 
@@ -31,6 +39,10 @@ size_t async_json_board_queue(char *out, size_t cap, const async_queue_t *q,
 /* {"job":{its document},"method":…,"uri":…, …} */
 size_t async_json_board_job(char *out, size_t cap, const async_job_t *job,
     const async_estimate_t *estimate);
+
+/* without what follows the path of its URL, which may be a secret */
+size_t async_json_board_hook(char *out, size_t cap, const async_id_t *id,
+    const async_hook_t *hook);
 
 
 #endif /* ASYNC_JSON_BOARD_H */

@@ -346,6 +346,10 @@ function learn(answer) {
 
     overview = answer;
     document.body.classList.toggle('shows', !overview.actions);
+
+    for (const link of document.querySelectorAll('nav [data-if]')) {
+        link.hidden = !overview[link.dataset.if];
+    }
 }
 
 
@@ -373,7 +377,8 @@ function showOverview() {
         parts(q.name, () => [el('a', {
             href: `#/jobs?queue=${encodeURIComponent(q.name)}`,
         }, q.name)]),
-        q.queued, q.processing, limits(q),
+        q.queued, q.processing, span(q.oldestMs), q.ended,
+        q.halfMs ? `${span(q.halfMs)}, ${span(q.mostMs)}` : '', limits(q),
         parts(q.paused, () => [el('span', {
             'class': q.paused ? 'status paused' : 'status',
         }, q.paused ? 'paused' : 'open')]),
@@ -688,7 +693,7 @@ function progress(job) {
 }
 
 
-function jobActions(job) {
+function jobActions(job, webhook) {
     const args = { id: job.id };
     const list = [];
 
@@ -701,6 +706,10 @@ function jobActions(job) {
     if (job.status === 'failed' && !job.retriedAs) {
         list.push(doer('Retry', 'retry', args, null,
             (answer) => `It runs again, as job ${answer.retriedAs}.`));
+    }
+
+    if (webhook?.state === 'dead' || webhook?.state === 'delivered') {
+        list.push(redeliver(job.id, 'Redeliver its webhook'));
     }
 
     if (ended.includes(job.status)) {
@@ -719,8 +728,9 @@ function showJob(row) {
 
     if (overview?.actions) {
         put($('job-actions'), parts(
-            [job.id, job.status, job.cancelRequested, job.retriedAs],
-            () => jobActions(job)));
+            [job.id, job.status, job.cancelRequested, job.retriedAs,
+             row.webhook?.state],
+            () => jobActions(job, row.webhook)));
     }
 
     $('job-title').textContent = `Job ${job.id}`;
@@ -749,6 +759,10 @@ function showJob(row) {
         ['Outcome', job.outcomeUnknown ? 'unknown' : undefined],
         ['Retry of', job.retryOf ? jobLink(job.retryOf) : undefined],
         ['Retried as', job.retriedAs ? jobLink(job.retriedAs) : undefined],
+        ['Webhook', row.webhook && `${row.webhook.state}, `
+                    + `${row.webhook.attempts} attempts`
+                    + (lastTry(row.webhook) && `, ${lastTry(row.webhook)}`)],
+        ['Webhook goes to', row.webhook && receiver(row.webhook)],
         ['Request body', bytes(row.requestBytes)],
         ['Response body', ended.includes(job.status)
                           ? bytes(row.responseBytes) : undefined],
@@ -775,6 +789,43 @@ function showJob(row) {
          event.interrupted ? 'interrupted' : '',
          event.error ?? ''].filter(Boolean).join(', '),
     ]);
+}
+
+
+/* --- webhooks --- */
+
+const receiver = (hook) => hook.cut ? `${hook.url}?…` : hook.url;
+
+const lastTry = (hook) => [hook.status ? `answered ${hook.status}` : '',
+                           hook.error ?? ''].filter(Boolean).join(', ');
+
+
+const redeliver = (id, label) => doer(label, 'redeliver', { id }, null,
+                                      () => 'It is delivered again.');
+
+
+function showWebhooks(page) {
+    facts($('webhook-figures'), [
+        ['Dead letters', page.dead],
+        ['To be delivered', page.pending],
+    ]);
+
+    fill($('webhooks'), page.webhooks, (hook) => hook.id, (hook) => [
+        parts(hook.state, () => [
+            el('span', { 'class': hook.state === 'dead' ? 'status dead'
+                                                        : 'status' },
+               hook.state),
+        ]),
+        jobLink(hook.id), receiver(hook), hook.attempts, lastTry(hook),
+        clock(hook.endedAt ?? hook.owedAt), clock(hook.dueAt),
+        overview.actions && hook.state !== 'waiting'
+            ? parts(hook.state, () => [redeliver(hook.id, 'Redeliver')]) : '',
+    ]);
+
+    $('no-webhooks').hidden = page.webhooks.length > 0;
+    $('webhooks-older').hidden = !page.nextCursor;
+    $('webhooks-older').dataset.cursor = page.nextCursor ?? '';
+    $('webhooks-newest').hidden = !route().query.cursor;
 }
 
 
@@ -805,6 +856,19 @@ const views = {
         async refresh(at, signal) {
             await acquaint(signal);
             showJobs(await ask('jobs', { ...at.query, owner }, signal));
+        },
+    },
+
+    webhooks: {
+        enter(at) {
+            $('webhook-state').value = at.query.state ?? 'dead';
+        },
+
+        async refresh(at, signal) {
+            await acquaint(signal);
+            showWebhooks(await ask('webhooks', {
+                ...at.query, state: $('webhook-state').value,
+            }, signal));
         },
     },
 
@@ -1005,6 +1069,19 @@ $('windows').addEventListener('click', (event) => {
 });
 
 window.addEventListener('resize', changed);
+
+$('webhook-state').addEventListener('change', () => {
+    go(`webhooks?state=${$('webhook-state').value}`);
+});
+
+$('webhooks-older').addEventListener('click', () => {
+    go('webhooks', { ...route().query,
+                     cursor: $('webhooks-older').dataset.cursor });
+});
+
+$('webhooks-newest').addEventListener('click', () => {
+    go('webhooks', { ...route().query, cursor: '' });
+});
 
 document.querySelector('.skip').addEventListener('click', (event) => {
     event.preventDefault();

@@ -8,6 +8,7 @@
  *         {dashboard}data/charts      what ended lately, and how long it took
  *         {dashboard}data/jobs        a page of a list
  *         {dashboard}data/job?id=     one job, with its history
+ *         {dashboard}data/webhooks    deliveries and dead letters
  *         {dashboard}live             an event stream
  *   POST  {dashboard}act/NAME         with "actions"
  *
@@ -36,6 +37,14 @@ typedef struct {
     ngx_uint_t                   items;       /* of the array it is at */
     ngx_uint_t                   failed;      /* unsigned failed:1 */
 } ngx_http_async_doc_t;
+
+
+/* a queue, as it was seen while all were listed */
+typedef struct {
+    async_queue_t                queue;       /* its name is the next */
+    char                         name[ASYNC_QUEUE_MAX];
+    async_queue_figures_t        figures;
+} ngx_http_async_seen_t;
 
 
 /* ngx_http_async_dashboard.c */
@@ -69,6 +78,11 @@ ngx_int_t ngx_http_async_doc_reply(ngx_http_async_doc_t *doc,
 /* ngx_http_async_dashboard_view.c: GET of data, with the store open */
 ngx_int_t ngx_http_async_overview(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_job(ngx_http_request_t *r);
+/* ngx_http_async_seen_t; NULL: they cannot be read */
+ngx_array_t *ngx_http_async_queues(ngx_pool_t *pool);
+/* as of now */
+async_rc_t ngx_http_async_meter(ngx_http_async_seen_t *seen,
+    async_queue_meter_t *meter);
 ngx_int_t ngx_http_async_no_job(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_unread(ngx_http_request_t *r);
 
@@ -77,6 +91,12 @@ ngx_int_t ngx_http_async_jobs(ngx_http_request_t *r);
 /* decoded; empty where it is missing */
 ngx_int_t ngx_http_async_read_arg(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
+
+/* ngx_http_async_dashboard_hooks.c */
+ngx_int_t ngx_http_async_webhooks(ngx_http_request_t *r);
+/* ,"webhook":{...} if the job has one */
+ngx_int_t ngx_http_async_add_hook_of(ngx_http_async_doc_t *doc,
+    const async_id_t *id);
 
 /* ngx_http_async_dashboard_charts.c */
 ngx_int_t ngx_http_async_charts(ngx_http_request_t *r);

@@ -70,6 +70,7 @@ static async_rc_t ngx_http_async_run_event(ngx_http_async_deed_t *deed,
 static async_rc_t ngx_http_async_run_cancel(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_delete(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_retry(ngx_http_async_deed_t *deed);
+static async_rc_t ngx_http_async_run_redeliver(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_pause(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_resume(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_purge(ngx_http_async_deed_t *deed);
@@ -79,6 +80,7 @@ static const ngx_http_async_action_t  ngx_http_async_actions[] = {
     { ngx_string("cancel"), 1, ngx_http_async_run_cancel },
     { ngx_string("delete"), 1, ngx_http_async_run_delete },
     { ngx_string("retry"), 1, ngx_http_async_run_retry },
+    { ngx_string("redeliver"), 1, ngx_http_async_run_redeliver },
     { ngx_string("pause"), 0, ngx_http_async_run_pause },
     { ngx_string("resume"), 0, ngx_http_async_run_resume },
     { ngx_string("purge"), 0, ngx_http_async_run_purge },
@@ -534,6 +536,13 @@ ngx_http_async_run_retry(ngx_http_async_deed_t *deed)
     retry.now = deed->now;
 
     return async_store_retry(deed->store, &retry, &deed->error);
+}
+
+
+static async_rc_t
+ngx_http_async_run_redeliver(ngx_http_async_deed_t *deed)
+{
+    return ngx_http_async_run_event(deed, ASYNC_EVENT_WEBHOOK_REDELIVER);
 }
 
 

@@ -3,11 +3,12 @@
  * data/charts?window=3600: how many jobs ended in each sixtieth of the last
  * so many seconds, and how long they waited and ran.
  *
- * It is made from the jobs themselves.  Of the newest 2,000 each counts; if
- * there are more in that time, the rest is told from samples, each of which
- * stands for as many as were made then.  So a look costs some 4,000 records
- * and 20,000 keys at the most, however many jobs there are; it is good for a
- * while, for all that look.
+ * How many ended in each of the last 60 minutes is counted with the queues.
+ * The rest is made from the jobs themselves.  Of the newest 2,000 each counts;
+ * if there are more in that time, the others are told from samples, each of
+ * which stands for as many as were made then.  So a look costs some 4,000
+ * records and 20,000 keys at the most, however many jobs there are; it is good
+ * for a while, for all that look.
  */
 
 #include "ngx_http_async_dashboard.h"
@@ -37,7 +38,7 @@ typedef struct {
     int64_t                      created;
     int64_t                      started;
     int64_t                      finished;
-} ngx_http_async_seen_t;
+} ngx_http_async_fact_t;
 
 typedef struct {
     int64_t                      from;        /* unix ms */
@@ -45,7 +46,7 @@ typedef struct {
     int64_t                      end;
     ngx_uint_t                   sampled;     /* unsigned sampled:1 */
     ngx_uint_t                   nsample;
-    ngx_http_async_seen_t        sample[NGX_HTTP_ASYNC_SAMPLE];
+    ngx_http_async_fact_t        sample[NGX_HTTP_ASYNC_SAMPLE];
     ngx_http_async_bucket_t      buckets[NGX_HTTP_ASYNC_BUCKETS];
 } ngx_http_async_charts_t;
 
@@ -61,6 +62,12 @@ typedef struct {
 static ngx_http_async_drawn_t *ngx_http_async_find_window(
     ngx_http_request_t *r);
 static async_rc_t ngx_http_async_draw(ngx_http_async_drawn_t *drawn);
+static async_rc_t ngx_http_async_count_minutes(
+    ngx_http_async_charts_t *charts);
+static void ngx_http_async_set_minute(ngx_http_async_charts_t *charts,
+    int64_t at, const async_minute_t *minute);
+static void ngx_http_async_share(double *part, double all, double counted,
+    ngx_uint_t n);
 static async_rc_t ngx_http_async_count_newest(ngx_http_async_charts_t *charts,
     async_list_page_t *page);
 static async_rc_t ngx_http_async_count_samples(
@@ -69,10 +76,10 @@ static async_rc_t ngx_http_async_weigh(const async_list_query_t *query,
     ngx_uint_t *left, double *weight);
 static bool ngx_http_async_sample_job(void *data, const async_job_t *job);
 static bool ngx_http_async_count_job(void *data, const async_job_t *job);
-static void ngx_http_async_see(ngx_http_async_seen_t *seen,
+static void ngx_http_async_see(ngx_http_async_fact_t *seen,
     const async_job_t *job);
 static void ngx_http_async_count(ngx_http_async_charts_t *charts,
-    const ngx_http_async_seen_t *seen, double weight);
+    const ngx_http_async_fact_t *seen, double weight);
 static ngx_http_async_bucket_t *ngx_http_async_bucket(
     ngx_http_async_charts_t *charts, int64_t at);
 static void ngx_http_async_write_charts(ngx_http_async_drawn_t *drawn,
@@ -165,11 +172,110 @@ ngx_http_async_draw(ngx_http_async_drawn_t *drawn)
         rc = ngx_http_async_count_samples(&charts, page.last.created);
     }
 
+    if (rc == ASYNC_OK && drawn->window <= ASYNC_MINUTES * 60) {
+        rc = ngx_http_async_count_minutes(&charts);
+    }
+
     if (rc == ASYNC_OK) {
         ngx_http_async_write_charts(drawn, &charts);
     }
 
     return rc;
+}
+
+
+/* of jobs that are gone by now as well */
+
+static async_rc_t
+ngx_http_async_count_minutes(ngx_http_async_charts_t *charts)
+{
+    int64_t                 at;
+    ngx_uint_t              i, n;
+    ngx_pool_t             *pool;
+    async_rc_t              rc;
+    ngx_array_t            *queues;
+    ngx_http_async_seen_t  *seen;
+
+    static async_queue_meter_t  meter;
+    static async_minute_t       minutes[ASYNC_MINUTES];
+
+    ngx_memzero(minutes, sizeof(minutes));
+
+    pool = ngx_create_pool(4096, ngx_cycle->log);
+    if (pool == NULL) {
+        return ASYNC_NO_SPACE;
+    }
+
+    at = 0;
+    queues = ngx_http_async_queues(pool);
+    rc = queues ? ASYNC_OK : ASYNC_UNAVAILABLE;
+
+    for (i = 0; rc == ASYNC_OK && i < queues->nelts; i++) {
+        seen = queues->elts;
+        rc = ngx_http_async_meter(&seen[i], &meter);
+        at = (int64_t) meter.recent.minute * 60000;
+
+        for (n = 0; n < ASYNC_MINUTES; n++) {
+            minutes[n].completed += meter.recent.minutes[n].completed;
+            minutes[n].failed += meter.recent.minutes[n].failed;
+        }
+    }
+
+    ngx_destroy_pool(pool);
+
+    for (n = 0; rc == ASYNC_OK && n < ASYNC_MINUTES; n++) {
+        ngx_http_async_set_minute(charts, at - (int64_t) n * 60000,
+                                  &minutes[n]);
+    }
+
+    return rc;
+}
+
+
+/* its buckets keep their shares */
+
+static void
+ngx_http_async_set_minute(ngx_http_async_charts_t *charts, int64_t at,
+    const async_minute_t *minute)
+{
+    double                    completed, failed;
+    ngx_uint_t                i, n;
+    ngx_http_async_bucket_t  *b;
+
+    n = ngx_max(60000 / charts->width, 1);
+    b = ngx_http_async_bucket(charts, at);
+
+    /* the first one may be cut */
+
+    if (b == NULL || b + n > charts->buckets + NGX_HTTP_ASYNC_BUCKETS) {
+        return;
+    }
+
+    completed = 0;
+    failed = 0;
+
+    for (i = 0; i < n; i++) {
+        completed += b[i].ended[0];
+        failed += b[i].ended[1] + b[i].ended[2];
+    }
+
+    for (i = 0; i < n; i++) {
+        ngx_http_async_share(&b[i].ended[0], completed, minute->completed, n);
+        ngx_http_async_share(&b[i].ended[1], failed, minute->failed, n);
+
+        /* what failed and what was canceled is counted together */
+
+        if (failed > 0) {
+            b[i].ended[2] *= minute->failed / failed;
+        }
+    }
+}
+
+
+static void
+ngx_http_async_share(double *part, double all, double counted, ngx_uint_t n)
+{
+    *part = all > 0 ? *part * counted / all : counted / n;
 }
 
 
@@ -289,7 +395,7 @@ ngx_http_async_sample_job(void *data, const async_job_t *job)
 static bool
 ngx_http_async_count_job(void *data, const async_job_t *job)
 {
-    ngx_http_async_seen_t  seen;
+    ngx_http_async_fact_t  seen;
 
     ngx_http_async_see(&seen, job);
     ngx_http_async_count(data, &seen, 1);
@@ -299,7 +405,7 @@ ngx_http_async_count_job(void *data, const async_job_t *job)
 
 
 static void
-ngx_http_async_see(ngx_http_async_seen_t *seen, const async_job_t *job)
+ngx_http_async_see(ngx_http_async_fact_t *seen, const async_job_t *job)
 {
     seen->state = job->state;
     seen->created = job->created;
@@ -312,7 +418,7 @@ ngx_http_async_see(ngx_http_async_seen_t *seen, const async_job_t *job)
 
 static void
 ngx_http_async_count(ngx_http_async_charts_t *charts,
-    const ngx_http_async_seen_t *seen, double weight)
+    const ngx_http_async_fact_t *seen, double weight)
 {
     ngx_uint_t                n;
     ngx_http_async_bucket_t  *b;

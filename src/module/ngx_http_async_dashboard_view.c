@@ -7,17 +7,22 @@
 #include "ngx_http_async_dashboard.h"
 
 #include "async_feed.h"
+#include "async_hooks.h"
 #include "async_json.h"
 #include "async_json_board.h"
 
 
 #define NGX_HTTP_ASYNC_FIGURES  1             /* s that they are good for */
+#define NGX_HTTP_ASYNC_ENDED    10            /* minutes, this one included */
 
 
 static ngx_int_t ngx_http_async_add_store(ngx_http_async_doc_t *doc,
     ngx_uint_t actions);
-static bool ngx_http_async_add_queue(void *data, const async_queue_t *q,
+static ngx_int_t ngx_http_async_add_used(ngx_http_async_doc_t *doc);
+static bool ngx_http_async_see_queue(void *data, const async_queue_t *q,
     const async_queue_figures_t *figures);
+static ngx_int_t ngx_http_async_add_queue(ngx_http_async_doc_t *doc,
+    ngx_http_async_seen_t *seen);
 static bool ngx_http_async_add_trail(void *data, uint64_t seq,
     const async_trail_t *t);
 
@@ -27,7 +32,10 @@ static bool ngx_http_async_add_trail(void *data, uint64_t seq,
 ngx_int_t
 ngx_http_async_overview(ngx_http_request_t *r)
 {
+    ngx_uint_t                  i;
+    ngx_array_t                *queues;
     ngx_http_async_doc_t        doc;
+    ngx_http_async_seen_t      *seen;
     ngx_http_async_loc_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
@@ -40,16 +48,50 @@ ngx_http_async_overview(ngx_http_request_t *r)
 
     ngx_http_async_doc_literal(&doc, ",\"queues\":[");
 
-    if (async_view_queues(ngx_http_async_view(), ngx_http_async_add_queue,
-                          &doc)
-        != ASYNC_OK)
-    {
+    queues = ngx_http_async_queues(r->pool);
+
+    if (queues == NULL) {
         return ngx_http_async_unread(r);
     }
 
-    ngx_http_async_doc_literal(&doc, "]}");
+    seen = queues->elts;
+
+    for (i = 0; i < queues->nelts; i++) {
+        if (ngx_http_async_add_queue(&doc, &seen[i]) != NGX_OK) {
+            return ngx_http_async_unread(r);
+        }
+    }
+
+    ngx_http_async_doc_literal(&doc, "]");
+
+    if (ngx_http_async_add_used(&doc) != NGX_OK) {
+        return ngx_http_async_unread(r);
+    }
+
+    ngx_http_async_doc_literal(&doc, "}");
 
     return ngx_http_async_doc_reply(&doc, r);
+}
+
+
+/* views that there is something in, or was: others are not offered */
+
+static ngx_int_t
+ngx_http_async_add_used(ngx_http_async_doc_t *doc)
+{
+    async_hook_figures_t  hooks;
+
+    if (async_view_hook_figures(ngx_http_async_view(), &hooks) != ASYNC_OK) {
+        return NGX_ERROR;
+    }
+
+    if (hooks.delivered || hooks.failed || hooks.given_up || hooks.pending
+        || hooks.dead)
+    {
+        ngx_http_async_doc_literal(doc, ",\"webhooks\":true");
+    }
+
+    return NGX_OK;
 }
 
 
@@ -88,24 +130,103 @@ ngx_http_async_add_store(ngx_http_async_doc_t *doc, ngx_uint_t actions)
 }
 
 
+/* what there is of each is looked at one by one, after them all */
+
+ngx_array_t *
+ngx_http_async_queues(ngx_pool_t *pool)
+{
+    ngx_array_t  *queues;
+
+    queues = ngx_array_create(pool, 8, sizeof(ngx_http_async_seen_t));
+
+    if (queues == NULL
+        || async_view_queues(ngx_http_async_view(), ngx_http_async_see_queue,
+                             queues)
+           != ASYNC_OK)
+    {
+        return NULL;
+    }
+
+    return queues;
+}
+
+
 static bool
-ngx_http_async_add_queue(void *data, const async_queue_t *q,
+ngx_http_async_see_queue(void *data, const async_queue_t *q,
     const async_queue_figures_t *figures)
 {
+    ngx_array_t *queues = data;
+
+    ngx_http_async_seen_t  *seen;
+
+    seen = ngx_array_push(queues);
+
+    if (seen == NULL || q->name.len > ASYNC_QUEUE_MAX) {
+        return false;
+    }
+
+    seen->queue = *q;
+    seen->figures = *figures;
+    ngx_memcpy(seen->name, q->name.data, q->name.len);
+
+    return true;
+}
+
+
+async_rc_t
+ngx_http_async_meter(ngx_http_async_seen_t *seen, async_queue_meter_t *meter)
+{
+    async_rc_t  rc;
+
+    /* the array may have moved */
+
+    seen->queue.name.data = seen->name;
+
+    rc = async_view_meter(ngx_http_async_view(), seen->queue.name, meter);
+
+    (void) async_recent_at(&meter->recent, ngx_http_async_now());
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_async_add_queue(ngx_http_async_doc_t *doc,
+    ngx_http_async_seen_t *seen)
+{
     size_t               len;
+    int64_t              now;
+    ngx_uint_t           i;
     async_board_queue_t  board;
+    async_queue_meter_t  meter;
 
     static char  buf[ASYNC_JSON_QUEUE_MAX];
 
-    board.queued = figures->queued;
-    board.running = figures->running;
-    board.paused = figures->paused;
+    if (ngx_http_async_meter(seen, &meter) != ASYNC_OK) {
+        return NGX_ERROR;
+    }
 
-    len = async_json_board_queue(buf, sizeof(buf), q, &board);
+    now = ngx_http_async_now();
 
-    ngx_http_async_doc_item(data, buf, len);
+    ngx_memzero(&board, sizeof(async_board_queue_t));
 
-    return true;
+    board.queued = seen->figures.queued;
+    board.running = seen->figures.running;
+    board.paused = seen->figures.paused;
+    board.oldest = meter.oldest && now > meter.oldest ? now - meter.oldest : 0;
+    board.half = async_runs_percentile(&meter.runs, 50);
+    board.most = async_runs_percentile(&meter.runs, 95);
+
+    for (i = 0; i < NGX_HTTP_ASYNC_ENDED; i++) {
+        board.ended += meter.recent.minutes[i].completed
+                       + meter.recent.minutes[i].failed;
+    }
+
+    len = async_json_board_queue(buf, sizeof(buf), &seen->queue, &board);
+
+    ngx_http_async_doc_item(doc, buf, len);
+
+    return NGX_OK;
 }
 
 
@@ -153,6 +274,11 @@ ngx_http_async_job(ngx_http_request_t *r)
 
     ngx_http_async_doc_init(&doc, r);
     ngx_http_async_doc_add(&doc, buf, len - 1);
+
+    if (ngx_http_async_add_hook_of(&doc, &id) != NGX_OK) {
+        return ngx_http_async_unread(r);
+    }
+
     ngx_http_async_doc_literal(&doc, ",\"events\":[");
 
     if (async_view_trail(ngx_http_async_view(), &id, 0,

@@ -5,15 +5,13 @@
 #include <stdio.h>
 
 #include "async_golden.h"
+#include "async_json.h"
 #include "async_json_board.h"
 
 
 #define ID  "01a202b2-c500-7c3e-9d2f-1b5e0c8a4d11"
 
-#define JOB                                                                  \
-    "{\"job\":{\"id\":\"" ID "\",\"status\":\"queued\",\"queue\":\"reports\"" \
-    ",\"createdAt\":\"2026-11-22T10:00:00.000Z\",\"statusUrl\":\"/jobs/" ID   \
-    "\"},\"method\":\"POST\",\"uri\":\"/a?<b>\",\"priority\":4"
+#define BESIDE  ",\"method\":\"POST\",\"uri\":\"/a?<b>\",\"priority\":4"
 
 
 static void
@@ -43,15 +41,18 @@ make_job(async_job_t *job)
 }
 
 
-/* exact at its size, nothing at any smaller one, never a byte beyond */
+/* its document and what stands beside it: exact at its size, nothing at any
+   smaller one, never a byte beyond */
 
 static void
-assert_job(const async_job_t *job, const char *expected)
+assert_job(const async_job_t *job, const char *beside)
 {
-    char    out[2048];
+    char    out[2048], expected[2048];
     size_t  cap, len;
 
-    len = strlen(expected);
+    len = (size_t) sprintf(expected, "{\"job\":");
+    len += async_json_job(expected + len, sizeof(expected) - len, job, NULL);
+    len += (size_t) sprintf(expected + len, BESIDE "%s}", beside);
 
     for (cap = 0; cap <= len + 1; cap++) {
         out[cap] = '~';
@@ -73,8 +74,8 @@ a_job_shows_its_request(void **state)
     (void) state;
 
     make_job(&job);
-    assert_job(&job, JOB ",\"dialect\":\"native\",\"requestBytes\":0"
-               ",\"responseBytes\":0}");
+    assert_job(&job, ",\"dialect\":\"native\",\"requestBytes\":0"
+               ",\"responseBytes\":0");
 
     job.due = 1795341601500;
     job.dialect = ASYNC_DIALECT_AZURE;
@@ -84,10 +85,10 @@ a_job_shows_its_request(void **state)
     job.flags = ASYNC_JOB_REPEATABLE | ASYNC_JOB_FORGET;
     set(&job.owner, "0123456789abcdef");
 
-    assert_job(&job, JOB ",\"dueAt\":\"2026-11-22T10:00:01.500Z\""
+    assert_job(&job, ",\"dueAt\":\"2026-11-22T10:00:01.500Z\""
                ",\"dialect\":\"azure\",\"requestBytes\":7,\"responseBytes\":8"
                ",\"owned\":true,\"repeatable\":true,\"forget\":true"
-               ",\"encrypted\":true}");
+               ",\"encrypted\":true");
 }
 
 
@@ -101,8 +102,8 @@ a_dialect_of_a_newer_version_is_native(void **state)
     make_job(&job);
     job.dialect = 200;
 
-    assert_job(&job, JOB ",\"dialect\":\"native\",\"requestBytes\":0"
-               ",\"responseBytes\":0}");
+    assert_job(&job, ",\"dialect\":\"native\",\"requestBytes\":0"
+               ",\"responseBytes\":0");
 }
 
 
@@ -134,10 +135,12 @@ a_queue_shows_its_limits(void **state)
     async_board_queue_t  figures = { .queued = 3, .running = 1 };
 
     static const char  plain[] = "{\"name\":\"mail\",\"queued\":3"
-        ",\"processing\":1,\"concurrency\":8,\"maxQueued\":100000}";
+        ",\"processing\":1,\"concurrency\":8,\"maxQueued\":100000"
+        ",\"ended\":0}";
     static const char  full[] = "{\"name\":\"mail\",\"queued\":3"
         ",\"processing\":1,\"concurrency\":8,\"maxQueued\":100000"
-        ",\"perOwner\":5,\"intervalUs\":100000,\"paused\":true}";
+        ",\"perOwner\":5,\"intervalUs\":100000,\"oldestMs\":1500"
+        ",\"ended\":12,\"halfMs\":20,\"mostMs\":30,\"paused\":true}";
 
     (void) state;
 
@@ -149,6 +152,10 @@ a_queue_shows_its_limits(void **state)
     q.per_owner = 5;
     q.interval = 100000;
     figures.paused = true;
+    figures.oldest = 1500;
+    figures.ended = 12;
+    figures.half = 20;
+    figures.most = 30;
 
     for (cap = 0; cap < sizeof(full); cap++) {
         len = async_json_board_queue(out, cap, &q, &figures);
@@ -162,9 +169,51 @@ a_queue_shows_its_limits(void **state)
     q.name.len = sizeof(worst);
     q.concurrency = q.max_queued = q.per_owner = UINT32_MAX;
     q.interval = figures.queued = figures.running = UINT64_MAX;
+    figures.oldest = figures.ended = UINT64_MAX;
+    figures.half = figures.most = UINT32_MAX;
 
     assert_int_not_equal(async_json_board_queue(out, sizeof(out), &q,
                                                 &figures), 0);
+}
+
+
+static void
+a_webhook_shows_no_secret_of_its_url(void **state)
+{
+    char          out[ASYNC_JSON_HOOK_MAX];
+    size_t        cap, len;
+    async_id_t    id;
+    async_hook_t  hook = {
+        .state = ASYNC_HOOK_DEAD, .error = ASYNC_HOOK_ERROR_STATUS,
+        .status = 500, .attempts = 10, .owed = 1795341600000,
+        .due = 1795341600000, .ended = 1795341601500
+    };
+
+    static char        worst[ASYNC_HOOK_URL];
+    static const char  dead[] = "{\"id\":\"" ID "\",\"state\":\"dead\""
+        ",\"url\":\"https://a.test/x\",\"cut\":true,\"attempts\":10"
+        ",\"error\":\"status\",\"status\":500"
+        ",\"owedAt\":\"2026-11-22T10:00:00.000Z\""
+        ",\"endedAt\":\"2026-11-22T10:00:01.500Z\"}";
+
+    (void) state;
+
+    assert_true(async_id_parse(&id, ID, strlen(ID)));
+    set(&hook.url, "https://a.test/x?token=secret#more");
+
+    for (cap = 0; cap < sizeof(dead); cap++) {
+        len = async_json_board_hook(out, cap, &id, &hook);
+        assert_int_equal(len, cap < sizeof(dead) - 1 ? 0 : cap);
+    }
+
+    assert_memory_equal(out, dead, sizeof(dead) - 1);
+
+    memset(worst, 1, sizeof(worst));
+    hook.url.data = worst;
+    hook.url.len = sizeof(worst);
+
+    assert_int_not_equal(async_json_board_hook(out, sizeof(out), &id, &hook),
+                         0);
 }
 
 
@@ -175,7 +224,8 @@ main(void)
         cmocka_unit_test(a_job_shows_its_request),
         cmocka_unit_test(a_dialect_of_a_newer_version_is_native),
         cmocka_unit_test(the_longest_job_fits_the_promised_room),
-        cmocka_unit_test(a_queue_shows_its_limits)
+        cmocka_unit_test(a_queue_shows_its_limits),
+        cmocka_unit_test(a_webhook_shows_no_secret_of_its_url)
     };
 
     return cmocka_run_group_tests_name("async_json_board", tests, NULL, NULL);
