@@ -12,19 +12,25 @@
 use strict;
 use warnings;
 
+# chapters that lead somebody to it, rather than tell of it; the module's page
+# has all that are neither these nor the program's
+my @aside   = ('nginx-async', 'Try it', 'Install it into your nginx',
+               'How it compares', 'Which way for which client',
+               'Build and test');
+my @program = ('The worker and the command line', 'Running it');
+
 my %pages = (
     'nginx-async.1' => {
         brief    => 'execute the jobs of nginx, and look after them',
         synopsis => \&commands,
-        chapters => ['The worker and the command line', 'Running it'],
+        chapters => sub { return @program },
         also     => 'ngx_http_async_module(7), nginx(8), systemctl(1)',
     },
     'ngx_http_async_module.7' => {
         brief    => 'asynchronous locations for nginx',
         synopsis => \&configuration,
-        chapters => ['How it works', 'Who may see a job', 'Directives',
-                     'HTTP', 'The dashboard', 'When something breaks',
-                     'Limits'],
+        chapters => sub { my %not = map { $_ => 1 } @aside, @program;
+                          return grep { !$not{$_} } @_ },
         also     => 'nginx-async(1), nginx(8)',
     },
 );
@@ -39,6 +45,7 @@ binmode $_, ':encoding(UTF-8)' for *STDIN, *STDOUT;
 
 my @lines = map { chomp; $_ } <STDIN>;
 my %chapters;               # lines, by heading
+my @order;                  # the headings
 my %anchors;                # headings, by what a link calls them
 my %home;                   # their chapters
 
@@ -52,7 +59,7 @@ my %home;                   # their chapters
             my ($level, $heading) = (length $1, $2);
             my $anchor = lc($heading) =~ s/[^\w -]//gr =~ tr/ /-/r;
 
-            $chapter = $heading if $level < 3;
+            push @order, $chapter = $heading if $level < 3;
             $anchors{$anchor} = $heading;
             $home{$anchor}    = $chapter;
             next if $level < 3;
@@ -60,6 +67,12 @@ my %home;                   # their chapters
 
         push @{ $chapters{$chapter} }, $_;
     }
+}
+
+my @chapters = $page->{chapters}->(@order);
+
+for (@aside, @program) {
+    die "$0: the README has no chapter \"$_\"\n" if !$chapters{$_};
 }
 
 
@@ -107,7 +120,7 @@ sub link_to {
         if $target !~ /^#(.+)/;
 
     my $heading = $anchors{$1} // die "$0: no heading for $target\n";
-    my $here    = grep { $_ eq $home{$1} } @{ $page->{chapters} };
+    my $here    = grep { $_ eq $home{$1} } @chapters;
 
     return $text if $text !~ s/ (?:above|below)$//;
     return qq($text "$heading") . ($here ? '' : " in the other manual page");
@@ -244,9 +257,6 @@ sub introduction {
 }
 
 
-my @missing = grep { !$chapters{$_} } @{ $page->{chapters} };
-die "$0: the README has no chapter \"$_\"\n" for @missing;
-
 my @out = (
     '.\" made from README.md by src/manual/manual.pl: change it there',
     qq(.TH $title $section "" "nginx-async $version" "nginx-async"),
@@ -256,7 +266,7 @@ my @out = (
     '.SH SYNOPSIS', $page->{synopsis}->(),
     '.SH DESCRIPTION', introduction(),
     (map { ('.SH ' . uc inline($_), body(@{ $chapters{$_} })) }
-         @{ $page->{chapters} }),
+         @chapters),
     '.SH SEE ALSO',
     $page->{also},
 );
