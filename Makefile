@@ -56,8 +56,8 @@ endif
 made = $(if $(V),,@echo '  $(1)' $(patsubst $(CURDIR)/%,%,$@);)
 
 
-.PHONY: all program demo test lint unit fuzz fault valgrind bench deb install \
-        install-module install-program clean help FORCE
+.PHONY: all program demo test lint unit fuzz fault valgrind bench deb trial \
+        install install-module install-program clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(module) program
@@ -77,6 +77,7 @@ help:
 	@echo 'make lint         the rules of the house'
 	@echo 'make install      DESTDIR=, PREFIX=/usr'
 	@echo 'make deb          the Debian packages, in build/'
+	@echo 'make trial        installs them on a Debian 12 that it boots'
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=tree    any of these, with the nginx of a source tree'
 	@echo 'V=1               show the commands'
@@ -439,6 +440,10 @@ deb:
 	    || { tail -n 15 ../deb.log; exit 1; }
 	@mv $(packages)/deb/*async_$(version)-1_*.deb $(packages)
 	@ls $(packages)/*.deb
+
+trial:
+	@t/lib/packages.sh trial
+	@t/trial/run.sh
 
 clean:
 	rm -rf $(build)

@@ -3,7 +3,7 @@
 # Installs the Debian packages that are missing, and only those.
 #
 #   t/lib/packages.sh [--check] GROUP...       groups: build demo test bench
-#                                                      valgrind deb
+#                                                      valgrind deb trial
 #
 # With --check nothing is installed: a sentence says what to install.
 # Nothing is started by it: Debian's nginx package would start a server on
@@ -32,13 +32,15 @@ valgrind='libc6-dbg valgrind'
 
 deb='build-essential debhelper dpkg-dev'
 
+trial='debootstrap e2fsprogs qemu-system-x86'
+
 check=no
 wanted=
 
 for group in "$@"; do
     case $group in
         --check)            check=yes ;;
-        build|demo|test|bench|valgrind|deb)
+        build|demo|test|bench|valgrind|deb|trial)
                             wanted="$wanted ${!group}" ;;
         *)                  echo "$0: no group $group" >&2; exit 2 ;;
     esac
