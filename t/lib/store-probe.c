@@ -5,6 +5,8 @@
  *   store-probe jobs DIR    a line of JSON for each job, newest first
  *   store-probe door DIR    goes through the door, begins a write, says
  *                           "held" and keeps both until its input ends
+ *   store-probe trim DIR    leaves but the newest of the feed, as after a
+ *                           hundred thousand changes
  *   store-probe cancel DIR ID
  *                           cancels a job, as somebody who is no client
  */
@@ -23,6 +25,7 @@ static bool probe_job(void *data, const async_job_t *job);
 static void probe_string(const char *name, async_str_t s);
 static int probe_door(async_store_t *store);
 static int probe_hold(void);
+static int probe_trim(async_store_t *store);
 static int probe_cancel(async_store_t *store, const char *id);
 static int probe_failed(const char *what, const async_error_t *err);
 
@@ -36,7 +39,7 @@ main(int argc, char **argv)
     async_store_options_t  options = { .path = argc > 2 ? argv[2] : "" };
 
     if (argc < 3 || (argc != 4) == (strcmp(argv[1], "cancel") == 0)) {
-        fprintf(stderr, "store-probe jobs|door DIR, or cancel DIR ID\n");
+        fprintf(stderr, "store-probe jobs|door|trim DIR, or cancel DIR ID\n");
         return 2;
     }
 
@@ -50,6 +53,7 @@ main(int argc, char **argv)
 
     status = argc == 4 ? probe_cancel(store, argv[3])
              : strcmp(argv[1], "door") == 0 ? probe_door(store)
+             : strcmp(argv[1], "trim") == 0 ? probe_trim(store)
                                             : probe_jobs(store);
 
     async_store_close(store);
@@ -159,6 +163,35 @@ probe_hold(void)
     }
 
     return 0;
+}
+
+
+static int
+probe_trim(async_store_t *store)
+{
+    MDB_val        row;
+    async_key_t    first, key;
+    async_work_t   work;
+    async_error_t  err;
+
+    if (async_work_begin(&work, store, (int64_t) time(NULL) * 1000, 10000,
+                         &err)
+        != ASYNC_OK)
+    {
+        return probe_failed("door", &err);
+    }
+
+    async_key_feed(&first, 0);
+
+    while (async_work_seek(&work, &first, &row)
+           && async_get_be64(row.mv_data) < work.feed)
+    {
+        async_key_feed(&key, async_get_be64(row.mv_data));
+        async_work_delete(&work, &key);
+    }
+
+    return async_work_commit(&work, &err) == ASYNC_OK
+           ? 0 : probe_failed("trim", &err);
 }
 
 
