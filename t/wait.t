@@ -519,3 +519,49 @@ is($now->{status}, 202, 'a client that does not wait gets the job');
 is($now->json->{status}, 'completed', 'as it is');
 is($now->header('Idempotent-Replayed'), 'true', 'said to be known as well');
 is(executions(), 1, 'the backend was asked once');
+
+
+
+=== TEST 32: filters that change bodies work once on an answer that was waited for
+--- http_config
+    map $sent_http_content_type $by_type { default other; text/plain plain; "text/plain; charset=utf-8" plain; }
+--- config
+    location /a {
+        async on;
+        sub_filter 0 '0<!--# echo var="request_method" -->0';
+        sub_filter_once off;
+        sub_filter_types *;
+        ssi on;
+        ssi_types *;
+        add_after_body /tail;
+        addition_types *;
+        charset utf-8;
+        charset_types *;
+        gzip on;
+        gzip_types *;
+        gzip_min_length 1;
+        add_header X-Type $by_type always;
+        proxy_pass http://$TEST_NGINX_BACKEND;
+    }
+    location /tail  { return 200 tail; }
+    location /jobs/ { async_status; }
+--- check
+use IO::Uncompress::Gunzip qw(gunzip);
+for my $status (200, 404) {
+    my @wait   = (body => 'x', headers => [Prefer => 'wait=20']);
+    my $waited = request('POST', "/a?size=64&status=$status&header=Content-Type:text/plain", @wait);
+    is($waited->{status}, $status, "$status: waited for");
+    my $id     = $waited->header('Async-Job-Id');
+    my $stored = get("/jobs/$id/result");
+    like($stored->{body}, qr/0POST0/, "$status: the replay was filtered");
+    is(scalar(() = $stored->{body} =~ /tail/g), $status == 200 ? 1 : 0, "$status: by all of them");
+    is($waited->{body}, $stored->{body}, "$status: and nothing more is done to it");
+    is($waited->header($_), $stored->header($_), "$status: $_") for qw(Content-Type Content-Length);
+    is($waited->header('X-Type'), 'plain', "$status: a header sees its type");
+    push @wait, headers => [Prefer => 'wait=20', 'Accept-Encoding' => 'gzip'];
+    my $zipped = request('POST', "/a?size=64&status=$status&header=Content-Type:text/plain", @wait);
+    is($zipped->header('Content-Encoding'), 'gzip', "$status: gzip comes behind it");
+    my $body = $zipped->{body};
+    gunzip(\$body => \my $plain);
+    is($plain, $stored->{body}, "$status: and holds the same");
+}

@@ -181,6 +181,14 @@ typedef enum {
 
 typedef struct ngx_http_async_capture_s  ngx_http_async_capture_t;
 
+/* what a header said, see ngx_http_async_once.c */
+typedef struct {
+    ngx_uint_t                   used;        /* unsigned used:1 */
+    ngx_uint_t                   status;
+    ngx_str_t                    type;
+    off_t                        length;
+} ngx_http_async_hidden_t;
+
 typedef struct {
     ngx_http_async_phase_e       phase;
 
@@ -214,6 +222,7 @@ typedef struct {
                                                  was known */
     ngx_uint_t                   waited;      /* unsigned waited:1: this is
                                                  its result */
+    ngx_http_async_hidden_t      hidden;      /* of that, from some filters */
 
     /* replay only */
     ngx_http_async_capture_t    *capture;
