@@ -3,7 +3,7 @@
  * What a client is told of its submit: 202 and the job, or why there is none.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_metrics.h"
 
 
 static ngx_int_t ngx_http_async_again(ngx_http_request_t *r,
@@ -23,6 +23,8 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
 
     if (r) {
         c = r->connection;
+
+        ngx_http_async_count_op(op, rc);
 
         switch (rc) {
 

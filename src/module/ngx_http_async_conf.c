@@ -278,11 +278,15 @@ ngx_http_async_set_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
 
-    if (clcf->noname || clcf->named || clcf->exact_match
+    /* "= /metrics": it is one page, and any location will do */
+
+    if (*(char *) cmd->post == '/'
+        && (clcf->noname || clcf->named || clcf->exact_match
 #if (NGX_PCRE)
-        || clcf->regex
+            || clcf->regex
 #endif
-        || clcf->name.len == 0 || clcf->name.data[clcf->name.len - 1] != '/')
+            || clcf->name.len == 0
+            || clcf->name.data[clcf->name.len - 1] != '/'))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" needs a location that is a prefix and ends "

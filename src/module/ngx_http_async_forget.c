@@ -5,7 +5,7 @@
  * here: in the log, together with others of its second.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_metrics.h"
 
 
 #define NGX_HTTP_ASYNC_LOST  1000             /* ms between lines */
@@ -87,6 +87,8 @@ ngx_http_async_forgotten(ngx_http_request_t *r, ngx_http_async_op_t *op)
 static void
 ngx_http_async_forget_stored(ngx_http_async_op_t *op, async_rc_t rc)
 {
+    ngx_http_async_count_op(op, rc);
+
     switch (rc) {
 
     case ASYNC_OK:

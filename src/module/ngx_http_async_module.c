@@ -5,6 +5,7 @@
 
 #include "ngx_http_async_dashboard.h"
 #include "ngx_http_async_events.h"
+#include "ngx_http_async_metrics.h"
 #include "ngx_http_async_progress.h"
 #include "ngx_http_async_verify.h"
 
@@ -219,6 +220,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       "/dashboard/" },
+
+    { ngx_string("async_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_async_set_metrics,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      "= /metrics" },
 
       ngx_null_command
 };

@@ -7,6 +7,7 @@
  * anew.
  */
 
+#include "ngx_http_async_metrics.h"
 #include "ngx_http_async_watch.h"
 
 
@@ -306,9 +307,12 @@ ngx_http_async_open_store(ngx_http_async_main_conf_t *amcf,
 
     if (rc != ASYNC_OK) {
         *store = NULL;
+        return rc;
     }
 
-    return rc;
+    async_slate_sit(*store, ASYNC_SEAT_NGINX);
+
+    return ASYNC_OK;
 }
 
 
@@ -329,6 +333,9 @@ ngx_http_async_look(ngx_event_t *ev)
 
         if (health != ASYNC_STORE_SOUND) {
             ngx_http_async_leave(health);
+
+        } else {
+            ngx_http_async_count_waiting(ap->store);
         }
     }
 

@@ -4,6 +4,7 @@
  * the content phase, build the job, hand it to the group commit.
  */
 
+#include "ngx_http_async_metrics.h"
 #include "ngx_http_async_verify.h"
 
 #include <sys/random.h>
@@ -240,14 +241,19 @@ ngx_http_async_bypassed(ngx_http_request_t *r, ngx_array_t *bypass)
 ngx_int_t
 ngx_http_async_submit(ngx_http_request_t *r)
 {
-    ngx_int_t    rc;
-    const char  *error;
+    ngx_int_t                   rc;
+    const char                 *error;
+    ngx_http_async_loc_conf_t  *alcf;
 
     error = ngx_http_async_store_error();
 
     if (error) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "submit refused, the store cannot be used: %s", error);
+
+        alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+        ngx_http_async_count_submit(&alcf->queue,
+                                    ASYNC_SUBMIT_STORE_UNAVAILABLE);
 
         return ngx_http_async_refused(r, ASYNC_UNAVAILABLE, NULL);
     }

@@ -202,10 +202,16 @@ async_batch_apply(async_work_t *work, async_batch_t *batch,
         } else {
             event->rc = async_event_apply(work, event);
         }
+
+        work->events += event->rc == ASYNC_OK ? 1 : 0;
     }
 
     rc = batch->claim != NULL && work->fault == ASYNC_OK
          ? async_claim_run(work, batch->claim) : ASYNC_OK;
+
+    if (batch->claim != NULL) {
+        work->events += batch->claim->n;
+    }
 
     if (batch->sweep != NULL && work->fault == ASYNC_OK) {
         async_sweep_run(work, batch->sweep);

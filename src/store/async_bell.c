@@ -49,7 +49,6 @@ static void async_bell_address(const async_store_t *store, unsigned slot,
     struct sockaddr_un *sun);
 static void async_bell_send(async_store_t *store, unsigned slot);
 static bool async_bell_dead(const async_bell_slot_t *slot);
-static uint64_t async_bell_start_time(int32_t pid);
 
 
 /* --- with the store --- */
@@ -398,7 +397,7 @@ async_bell_dead(const async_bell_slot_t *slot)
 
 /* proc(5), /proc/pid/stat, field 22; 0 if there is no such process */
 
-static uint64_t
+uint64_t
 async_bell_start_time(int32_t pid)
 {
     int       fd, field;

@@ -242,6 +242,7 @@ async_rc_t async_count_decode(uint64_t *n, unsigned count, const void *data,
 #define ASYNC_QUOTA_REST    98
 
 typedef struct async_bell_map_s  async_bell_map_t;
+typedef struct async_slate_map_s  async_slate_map_t;
 
 /* the figures and the policy of a queue, for the time of a transaction */
 typedef struct {
@@ -300,6 +301,8 @@ struct async_store_s {
     async_bell_map_t  *bell;
     int                bell_fd;      /* mapped above */
     int                ring_fd;      /* unbound socket to ring with */
+    async_slate_map_t  *slate;       /* NULL: there is none */
+    int                seat;         /* of it, -1 = none */
     atomic_int         health;       /* async_store_health_t */
     async_scribe_t    *scribe;       /* NULL until the first write */
     async_key_ring_t  *_Atomic ring; /* NULL: no key was ever given */
@@ -400,6 +403,13 @@ async_rc_t async_make_root_durable(int fd, async_error_t *err);
 
 async_rc_t async_bell_attach(async_store_t *store, async_error_t *err);
 void async_bell_detach(async_store_t *store);
+/* of a process, in ticks; 0 if there is no such process */
+uint64_t async_bell_start_time(int32_t pid);
+
+void async_slate_attach(async_store_t *store);
+void async_slate_detach(async_store_t *store);
+/* a commit of so many events, which took so long */
+void async_slate_commit(async_store_t *store, uint64_t us, uint64_t events);
 
 
 #endif /* ASYNC_DB_H */

@@ -73,6 +73,7 @@ async_seal_end(async_sealed_t *sealed)
     for (i = 0; i < sealed->batch.n; i++) {
         sealed->given->events[i].rc = sealed->batch.events[i].rc;
         sealed->given->events[i].id = sealed->batch.events[i].id;
+        sealed->given->events[i].joined = sealed->batch.events[i].joined;
         sealed->given->events[i].due = sealed->batch.events[i].due;
         sealed->given->events[i].joined = sealed->batch.events[i].joined;
     }

@@ -194,7 +194,12 @@ async_store_begin(async_store_t *store, const async_store_options_t *options,
 
     async_door_unlock(&store->door);
 
-    return rc == ASYNC_OK ? async_bell_attach(store, err) : rc;
+    if (rc == ASYNC_OK) {
+        async_slate_attach(store);
+        rc = async_bell_attach(store, err);
+    }
+
+    return rc;
 }
 
 
@@ -514,6 +519,7 @@ async_store_close(async_store_t *store)
 
     async_quota_done(store);
     async_bell_detach(store);
+    async_slate_detach(store);
 
     async_scribe_close(store);
 

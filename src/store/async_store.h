@@ -2,7 +2,7 @@
  * The store: one folder on a local disk, shared by nginx's workers, the
  * worker process and the command line.
  *
- *   db/     data.mdb lock.mdb door bell bell-*.sock worker.lock
+ *   db/     data.mdb lock.mdb door bell bell-*.sock slate worker.lock
  *           schema.lock backup.lock                               (0700)
  *   spool/  bodies over ASYNC_CHUNKED_MAX                         (0700)
  *   run/    nginx's private listeners                             (0755)

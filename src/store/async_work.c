@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "async_bell.h"
 #include "async_work.h"
@@ -16,6 +17,7 @@ static void async_work_feed(async_work_t *work);
 static void async_work_spooled(async_work_t *work);
 static void async_work_finish(async_work_t *work);
 static void async_work_trim(async_work_t *work);
+static uint64_t async_work_us(void);
 static async_rc_t async_work_failed(async_work_t *work, int rc,
     async_error_t *err);
 static bool async_work_gave_up(async_store_t *store);
@@ -197,6 +199,7 @@ async_work_commit(async_work_t *work, async_error_t *err)
 {
     int             rc;
     MDB_txn        *txn;
+    uint64_t        begin;
     async_rc_t      result;
     async_store_t  *store;
 
@@ -223,9 +226,12 @@ async_work_commit(async_work_t *work, async_error_t *err)
     }
 
     txn = work->txn;
+    begin = async_work_us();
     rc = mdb_txn_commit(txn);
     work->txn = NULL;
     result = rc == MDB_SUCCESS ? ASYNC_OK : async_work_failed(work, rc, err);
+
+    async_slate_commit(store, async_work_us() - begin, work->events);
 
     async_door_unlock(&store->door);
     async_guard_end(&work->guard);
@@ -237,6 +243,17 @@ async_work_commit(async_work_t *work, async_error_t *err)
     async_work_gone_end(work, result == ASYNC_OK);
 
     return result;
+}
+
+
+static uint64_t
+async_work_us(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
 

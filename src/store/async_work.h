@@ -40,6 +40,7 @@ typedef struct {
     bool            recount;         /* the figures are wrong somewhere */
     bool            recounting;
     bool            changed;         /* there is something to commit */
+    uint64_t        events;          /* applied, and jobs claimed */
     async_rc_t      fault;
     async_guard_t   guard;           /* the last: begun before the rest */
 } async_work_t;

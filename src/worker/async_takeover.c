@@ -11,6 +11,7 @@
 #include "async_apply.h"
 #include "async_log.h"
 #include "async_notify.h"
+#include "async_slate.h"
 #include "async_takeover.h"
 
 
@@ -57,10 +58,12 @@ async_takeover(const async_worker_options_t *options, int signals,
     got = async_takeover_open(options->store, signals, again, store);
 
     if (got == ASYNC_TAKEOVER_DONE) {
+        async_slate_sit(*store, ASYNC_SEAT_STANDBY);
         got = async_takeover_lock(*store, signals);
     }
 
     if (got == ASYNC_TAKEOVER_DONE) {
+        async_slate_sit(*store, ASYNC_SEAT_WORKER);
         got = async_takeover_epoch(*store, signals, epoch);
     }
 
