@@ -268,8 +268,8 @@ async_settle_late(const async_event_t *event)
 
     if (event->rc == ASYNC_OK) {
         async_id_format(id, &event->id);
-        async_log(ASYNC_LOG_INFO, "msg=\"job was not started in time\" "
-                  "id=%.*s result=failed error=start-timeout",
+        async_log(ASYNC_LOG_INFO, "msg=\"job ended\" id=%.*s status=failed "
+                  "error=start-timeout reason=\"it was not started in time\"",
                   ASYNC_ID_TEXT, id);
     }
 }
@@ -436,13 +436,15 @@ async_settle_report(const async_replay_t *r)
     char                  id[ASYNC_ID_TEXT];
     bool                  told;
     const char           *error;
-    async_log_quote_t     why;
+    async_state_t         state;
+    async_log_quote_t     why, queue;
     async_log_level_t     level;
     const async_event_t  *event;
 
     event = &r->event;
     error = async_job_error_name((async_job_error_t) event->error);
     told = !r->verdict.keep && r->why[0];
+    state = async_state_next(ASYNC_STATE_PROCESSING, event->type);
 
     /* a server that is away gives back many, and was told of once */
 
@@ -450,12 +452,13 @@ async_settle_report(const async_replay_t *r)
                                                 : ASYNC_LOG_INFO;
 
     async_id_format(id, &r->id);
-    async_log(level, "msg=\"attempt ended\" id=%.*s queue=%s result=%s%s%s "
-              "attempt=%u status=%u run_ms=%llu wait_ms=%lld%s%s",
-              ASYNC_ID_TEXT, id, r->queue, async_event_name(event->type),
+    async_log(level, "msg=\"%s ended\" id=%.*s queue=%s status=%s%s%s "
+              "attempt=%u http=%u wait_ms=%lld run_ms=%llu%s%s",
+              async_state_final(state) ? "job" : "attempt", ASYNC_ID_TEXT, id,
+              async_log_quote(&queue, r->queue), async_state_name(state),
               error[0] ? " error=" : "", error, (unsigned) r->attempt,
-              r->response.status, (unsigned long long) event->duration,
-              (long long) r->waited,
+              r->response.status, (long long) r->waited,
+              (unsigned long long) event->duration,
               told ? " reason=" : "",
               told ? async_log_quote(&why, r->why) : "");
 }

@@ -15,6 +15,11 @@ use JSON::PP ();
 use Test::More;
 
 my $t = AsyncTest->new(workers => 2, http => <<'END');
+    log_format async '$status job=$async_job_id queue=$async_queue '
+                     'attempt=$async_attempt replay=$async_replay '
+                     'state=$async_job_status';
+    access_log async.log async;
+
     async_queue held paused max_queued=1;
     async_queue "odd\"\\q" per_owner=1;
 
@@ -175,6 +180,21 @@ is_deeply({ map { $_ => $m{$_} } grep { /_total/ } keys %m },
 is(of('jobs_finished_total', %default, status => 'canceled'), 1,
    'also the last');
 is(of('attempts_total', %default, result => 'canceled'), 1, 'and its attempt');
+
+
+# --- logs -----------------------------------------------------------------
+
+my $log = slurp("$dir/worker.log");
+my ($id) = $t->job_path($failed) =~ m{([^/]+)$};
+like($log, qr/^\S+Z info msg="job ended" id=$id queue="default" status=failed error=backend-status attempt=1 http=500 wait_ms=\d+ run_ms=\d+$/m,
+     'the worker tells how a job ended');
+unlike($log, qr/k1|delay=|one=1/, 'without what the client sent');
+
+$log = slurp("$dir/async.log");
+like($log, qr/^202 job=$id queue=default attempt=- replay=- state=queued$/m,
+     'the access log has the job of a submit');
+like($log, qr/^500 job=$id queue=default attempt=1 replay=1 state=processing$/m,
+     'and of its replay');
 
 
 # --- promtool -------------------------------------------------------------
