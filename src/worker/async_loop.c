@@ -56,6 +56,7 @@ async_loop_run(async_loop_t *w)
         async_loop_cut(w, now);
         async_watch_feed(w, now);
         async_loop_chores(w, now);
+        async_hold_release(w, now, false);
         async_settle_commit(w, now);
         async_loop_phase(w, now);
 
@@ -181,6 +182,7 @@ async_loop_stop(async_loop_t *w, int64_t now)
     w->patience = now + ASYNC_LOOP_LAST;
 
     async_loop_cut_all(w, now);
+    async_hold_release(w, now, true);
 
     /* with nothing to settle there is no turn to wait for */
 
@@ -327,6 +329,7 @@ async_loop_timeout(const async_loop_t *w)
         w->nended || (w->look && room) ? w->next_commit : 0,
         room ? w->next_due : 0,
         w->running ? w->next_cut : 0,
+        async_hold_next(w),
         w->running && w->rung ? w->next_watch : 0,
         w->phase != ASYNC_LOOP_RUNS ? w->patience : 0,
         w->chores.sweep.more ? w->chores.next_sweep : 0,

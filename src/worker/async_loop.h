@@ -1,11 +1,12 @@
 /*
- * Private to the run loop: the worker's state, shared by the four files
+ * Private to the run loop: the worker's state, shared by the five files
  * that it is made of.
  *
  *   async_worker.c   start and end
  *   async_loop.c     transfers, time, signals, sleep
  *   async_settle.c   the store: events in, claims out
  *   async_watch.c    the store's feed: jobs that are to be canceled
+ *   async_hold.c     ends that wait for the last report of their job
  */
 
 #ifndef ASYNC_LOOP_H
@@ -56,6 +57,7 @@ typedef struct {
     async_replay_t        *slots;
     async_replay_t       **free;
     async_replay_t       **ended;
+    async_replay_t       **held;
     async_event_t         *events;      /* of the ended and the late, for a
                                            batch */
     async_claim_t         *claims;
@@ -63,6 +65,7 @@ typedef struct {
     unsigned               nslots;
     unsigned               nfree;
     unsigned               nended;
+    unsigned               nheld;
     unsigned               running;
 
     async_away_t           away;
@@ -97,6 +100,13 @@ void async_settle_add(async_loop_t *w, async_replay_t *r, int64_t now);
 void async_settle_commit(async_loop_t *w, int64_t now);
 /* jobs that could be claimed now */
 unsigned async_settle_room(const async_loop_t *w);
+
+/* true if the end of an attempt is kept back for a moment */
+bool async_hold_add(async_loop_t *w, async_replay_t *r, int64_t now);
+/* those whose moment is over, or all of them, are settled next */
+void async_hold_release(async_loop_t *w, int64_t now, bool all);
+/* when that is, 0 = there is none */
+int64_t async_hold_next(const async_loop_t *w);
 
 /* where the feed ends: before the first claim */
 bool async_watch_init(async_loop_t *w);

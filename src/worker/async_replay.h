@@ -51,6 +51,10 @@ typedef struct {
     bool                       damaged;
     async_response_t           response;
 
+    /* async_hold.c */
+    int64_t                    held;           /* until then */
+    uint64_t                   held_row;       /* after that report */
+
     char                       why[ASYNC_ERROR_TEXT];
     async_verdict_t            verdict;
     async_event_t              event;

@@ -44,7 +44,9 @@ async_settle_add(async_loop_t *w, async_replay_t *r, int64_t now)
 {
     async_settle_nginx(w, r, now);
 
-    w->ended[w->nended++] = r;
+    if (!async_hold_add(w, r, now)) {
+        w->ended[w->nended++] = r;
+    }
 }
 
 

@@ -167,11 +167,13 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
     w->slots = calloc(w->nslots, sizeof(async_replay_t));
     w->free = calloc(w->nslots, sizeof(async_replay_t *));
     w->ended = calloc(w->nslots, sizeof(async_replay_t *));
+    w->held = calloc(w->nslots, sizeof(async_replay_t *));
     w->events = calloc(w->nslots + ASYNC_CHORES_LATE, sizeof(async_event_t));
     w->claims = calloc(ASYNC_LOOP_CLAIMS, sizeof(async_claim_t));
     w->env.http = async_http_create();
 
     if (w->slots == NULL || w->free == NULL || w->ended == NULL
+        || w->held == NULL
         || w->events == NULL || w->claims == NULL || w->env.http == NULL
         || async_view_open(&w->env.view, w->store) != ASYNC_OK
         || !async_watch_init(w))
@@ -291,6 +293,7 @@ async_worker_clean(async_loop_t *w)
     free(w->slots);
     free(w->free);
     free(w->ended);
+    free(w->held);
     free(w->events);
     free(w->claims);
     free(w->watched);
