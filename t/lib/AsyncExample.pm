@@ -14,6 +14,7 @@ package AsyncExample;
 # another header) in its curl lines is that of the last answer that had one.
 #
 # recorder   AsyncTest's recording backend instead of the sample
+# backend    another sample than backend.py
 
 use strict;
 use warnings;
@@ -125,8 +126,9 @@ sub start_backend {
     return AsyncTest::start_backend($self) if $self->{recorder};
 
     my $port = $self->port('BACKEND');
-    $self->spawn('backend', 'python3',
-                 "$self->{top}/conf-examples/backend.py", $port);
+    my $name = $self->{backend} // 'backend.py';
+    $self->spawn('backend', 'python3', "$self->{top}/conf-examples/$name",
+                 $port);
     $self->_listening($port) or die 'the sample backend does not start: '
                                     . slurp("$self->{root}/backend.log");
     return $self;
