@@ -348,6 +348,12 @@ ngx_http_async_set_every(ngx_http_async_waiter_t *w, ngx_msec_t every)
 
     w->every = every;
 
+    /* then the timer says when all of this ends */
+
+    if (ngx_exiting) {
+        return;
+    }
+
     if (w->timer.timer_set) {
         ngx_del_timer(&w->timer);
     }
