@@ -294,7 +294,7 @@ $(cron): t/lib/cron-probe.c $(build)/unit/lib.a
 
 # what the bench asks of a store and of the disk, and what it measures beside
 
-bench_programs := $(build)/bench/fill $(build)/bench/sync
+bench_programs := $(build)/bench/fill $(build)/bench/streams $(build)/bench/sync
 bench_counter  := $(build)/bench/count_syncs.so
 peers_lock     := bench/peers/package.json bench/peers/package-lock.json
 peers          := $(build)/peers/installed
