@@ -60,9 +60,10 @@ my $failed = id_of($t->submit("/a?status=500&x=\x9b31m", body => 'x',
     headers => ['Authorization' => 'Basic c2VjcmV0LXdvcmQ=',
                 'Cookie' => 'sid=secret-word', 'X-API-Key' => 'secret-word',
                 'X-Plain' => "plain-word\e[31m"]));
+$t->wait_job("/jobs/$failed");
 my $done = id_of($t->submit('/a?size=300000&header=Set-Cookie:secret-word',
                             body => 'y' x 300000));
-$t->wait_job("/jobs/$_") for $failed, $done;
+$t->wait_job("/jobs/$done");
 
 my $held    = id_of($t->submit('/held'));
 my $later   = id_of($t->submit('/held?delay=1h'));
@@ -72,16 +73,19 @@ poll_until(20, sub { json_of('show', $running)->{job}{status} eq 'processing' })
 my $table = said(0, 'jobs');
 my @lines = split /\n/, $table;
 is(scalar @lines, 6, 'a line for each job, and the heads');
-like($lines[1], qr/^$running  processing +default +\d+s  POST \/a\?sleep=60$/,
-     'the newest first');
+like($table, qr/^$running  processing +default +\d+s  POST \/a\?sleep=60$/m,
+     'how it stands, and what it is');
 like($lines[5], qr/^$failed  failed .* POST \/a\?status=500&x=\?31m$/,
-     'without bytes that a terminal would obey');
+     'the oldest last, without bytes that a terminal would obey');
 
-is_deeply([jobs_of()], [$running, $later, $held, $done, $failed], 'JSON');
+# those of one millisecond have no order but their ids
+my @newest = reverse sort $running, $later, $held, $done, $failed;
+is_deeply([jobs_of()], \@newest, 'JSON');
 is_deeply([jobs_of('--status=failed')], [$failed], '--status');
-is_deeply([jobs_of('--queue', 'held')], [$later, $held], '--queue');
+is_deeply([jobs_of('--queue', 'held')], [reverse sort $later, $held],
+          '--queue');
 is_deeply([jobs_of('--queue=held', '--status=scheduled')], [$later], 'both');
-is_deeply([jobs_of('--since', '1h', '--limit', 2)], [$running, $later],
+is_deeply([jobs_of('--since', '1h', '--limit', 2)], [@newest[0, 1]],
           '--since, --limit');
 is_deeply([jobs_of('--since=2999-01-01T00:00:00Z')], [], 'a future --since');
 ok(json_of('jobs', '--limit=2')->{more}, 'JSON says that there are more');
@@ -212,6 +216,20 @@ is(said(0, 'purge', 'held'), "1 job canceled\n", 'purge');
 is(said(0, 'purge', 'held'), "0 jobs canceled\n", 'once more');
 is($t->get("/jobs/$later")->json->{status}, 'canceled', 'it is canceled');
 
+# --- the store ------------------------------------------------------------
+
+my $stat = said(0, 'stat');
+like($stat, qr/^size +[\d.]+K database \+ [\d.]+K? spool of 64\.0G \([\d.]+ %\)$/m,
+     'stat: the size');
+like($stat, qr/^jobs +4\n  failed +1\n  canceled +3$/m, 'jobs by status');
+like($stat, qr/^used by +1 nginx workers, 1 worker, 0 standing by$/m, 'who');
+
+$stat = json_of('stat');
+is($stat->{jobs}{canceled}, 3, 'JSON: jobs');
+is($stat->{workers}, 1, 'workers');
+cmp_ok($stat->{commits}, '>', 10, 'commits');
+is($stat->{store}, $t->store, 'where it is');
+
 is(json_of('check')->{faults}, 0, 'the store is sound');
 
 
@@ -247,7 +265,7 @@ close $file;
 
 for my $command (['jobs'], ['jobs', '--status=failed'], ['show', $as],
                  ['watch', $as], ['cancel', $as], ['retry', $as],
-                 ['delete', $as], ['queues'], ['pause', 'held'],
+                 ['delete', $as], ['queues'], ['pause', 'held'], ['stat'],
                  ['purge', 'held']) {
     like(said(1, @$command), qr/^nginx-async: /, 'and says why');
 }

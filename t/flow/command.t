@@ -75,7 +75,7 @@ is_deeply([run('jobs', '--version')], [0, "nginx-async 0.1.0\n", ''],
           'with a command, too');
 
 my @commands = qw(worker jobs show watch cancel retry delete queues pause
-                  resume purge check backup salvage);
+                  resume purge stat check backup salvage);
 
 for my $help (['--help'], ['--help', 'check'],
               map { [$_, '--help'] } @commands) {
@@ -166,7 +166,7 @@ for my $case (
 
     for my $command (['check'], ['check', '--json'], ['jobs', '--json'],
                      ['show', 'x'], ['watch', 'x'], ['cancel', 'x'],
-                     ['retry', 'x'], ['delete', 'x'], ['queues'],
+                     ['retry', 'x'], ['delete', 'x'], ['queues'], ['stat'],
                      ['pause', 'x'], ['resume', 'x'], ['purge', 'x'],
                      ['backup', "$root/backup.tar"]) {
         my ($code, $out, $err) = run(@$command, "--store=$root/$name");
