@@ -57,7 +57,8 @@ typedef enum {
     ASYNC_JOB_TAG_REPORTS       = 18,
     ASYNC_JOB_TAG_RETRY_OF      = 20,
     ASYNC_JOB_TAG_RETRIED_AS    = 21,
-    ASYNC_JOB_TAG_LAST          = 21
+    ASYNC_JOB_TAG_SCHEDULE      = 22,
+    ASYNC_JOB_TAG_LAST          = 22
 } async_job_tag_t;
 
 
@@ -135,6 +136,7 @@ async_job_encode(const async_job_t *job, uint8_t *buf, size_t cap)
 
     async_job_write_reports(&w, &job->reports);
     async_job_write_retries(&w, job);
+    async_job_write_tag(&w, ASYNC_JOB_TAG_SCHEDULE, job->schedule);
 
     async_write_raw(&w, job->unknown.data, job->unknown.len);
 
@@ -466,6 +468,9 @@ async_job_tag(async_job_t *job, uint16_t tag)
 
     case ASYNC_JOB_TAG_OWNER:
         return &job->owner;
+
+    case ASYNC_JOB_TAG_SCHEDULE:
+        return &job->schedule;
 
     default:
         return NULL;

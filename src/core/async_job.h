@@ -176,6 +176,7 @@ typedef struct {
     async_id_t   retry_of;          /* the job that it repeats, by hand */
     async_id_t   retried_as;        /* the one that repeats it; all zero:
                                        there is none.  Either may be gone */
+    async_str_t  schedule;          /* the name of what made it */
 
     async_str_t  unknown;           /* tags of a newer version, carried along */
 } async_job_t;

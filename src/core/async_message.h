@@ -7,6 +7,8 @@
 #ifndef ASYNC_MESSAGE_H
 #define ASYNC_MESSAGE_H
 
+#include <stdint.h>
+
 
 /*
  * ASYNC_RECORD_REQUEST, no fixed head: the request as the client sent it,
@@ -36,8 +38,12 @@ enum {
                                     Location, as a synchronous answer would
                                     have used it; absent: leave it relative */
     ASYNC_CAPTURE_TIMEOUT   = 8, /* u64 ms: async_timeout */
-    ASYNC_CAPTURE_FLAGS     = 9  /* u64: ASYNC_JOB_REPEATABLE */
+    ASYNC_CAPTURE_FLAGS     = 9  /* u64: ASYNC_JOB_REPEATABLE, and what
+                                    follows */
 };
+
+/* it was let in by nobody: it is the operator's own */
+#define ASYNC_CAPTURE_SCHEDULED  (UINT64_C(1) << 32)
 
 /*
  * ASYNC_RECORD_RESPONSE, no fixed head: the backend's response as the

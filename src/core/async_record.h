@@ -42,6 +42,7 @@ typedef enum {
     ASYNC_RECORD_RUNS     = 12,  /* async_runs.h */
     ASYNC_RECORD_HOOK     = 13,  /* async_hook.h */
     ASYNC_RECORD_HOOKS    = 14   /* async_hook_policy.h */,
+    ASYNC_RECORD_SCHEDULE = 15,  /* async_schedule.h */
     ASYNC_RECORD_METRICS  = 16,  /* async_metrics.h, like the next */
     ASYNC_RECORD_RECENT   = 17,
     ASYNC_RECORD_JOINED   = 19   /* of src/store alone: async_joined.h */

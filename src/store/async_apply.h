@@ -45,13 +45,16 @@ typedef struct {
 } async_submit_key_t;
 
 
+typedef struct async_firing_s  async_firing_t;
+
 /*
  * An event.  Which fields count depends on type:
  *
  *   SUBMITTED         job (whole record but state, seq, queued), payload,
  *                     idempotency, coalesce, hook; due: not before, and after
  *                     now it is SCHEDULED until then.  With ASYNC_EXISTS id
- *                     is that of the job that was accepted before
+ *                     is that of the job that was accepted before.  firing:
+ *                     of a schedule, see async_schedules.h
  *   STARTED           never given: made by a claim
  *   RELEASED          id, epoch, attempt, sent, due (parked until then; 0 =
  *                     ready)
@@ -117,6 +120,8 @@ typedef struct {
                                          door is open: ASYNC_LATE, not
                                          applied; 0 = none */
     const async_job_t   *job;
+    const async_firing_t
+                        *firing;      /* or NULL */
     async_submit_key_t   idempotency;
     async_submit_key_t   coalesce;
     const async_hook_t  *hook;        /* NULL: none is owed; WAITING */

@@ -52,7 +52,8 @@ static const async_check_row_t  async_check_rows[ASYNC_DB_MAX] = {
     [ASYNC_DB_STATS]   = async_check_stat_row,
     [ASYNC_DB_KNOWN]   = async_check_known_row,
     [ASYNC_DB_OWNERS]  = async_check_owner_row,
-    [ASYNC_DB_HOOKS]   = async_check_hook_row
+    [ASYNC_DB_HOOKS]   = async_check_hook_row,
+    [ASYNC_DB_SCHEDULES] = async_check_schedule_row
 };
 
 

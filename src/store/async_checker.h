@@ -157,6 +157,12 @@ void async_check_hook_timer(async_checker_t *ck, const MDB_val *row);
 void async_check_hook_totals(async_checker_t *ck);
 
 
+/* --- async_check_schedule.c --- */
+
+void async_check_schedule_row(async_checker_t *ck, async_db_t db,
+    const MDB_val *row, const MDB_val *value);
+
+
 /* --- async_check_body.c: what belongs to a job besides its record --- */
 
 /* all that a job's record says about its request, and about its response;

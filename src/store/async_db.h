@@ -28,6 +28,9 @@
  *            0 8, id 16, hash 32                      -> JOINED record
  *   owners   bucket 8, owner 16, id 16                -> nothing
  *   hooks    id 16, n 4 (0 today)                     -> HOOK record
+ *   schedules  0                                      -> COUNT record
+ *            1, name | 2, name                        -> SCHEDULE records
+ *            3, id 16, name                           -> nothing
  *
  * A row of ready, of a job of queue "default" with priority 4 that was queued
  * at 1795341600000 ms (2026-11-22T10:00:00Z) by feed entry 7:
@@ -64,6 +67,7 @@
 #include "async_metrics.h"
 #include "async_payload.h"
 #include "async_runs.h"
+#include "async_schedules.h"
 #include "async_scribe.h"
 
 
@@ -85,7 +89,8 @@
     X(STATS,   "stats")                                                      \
     X(KNOWN,   "keys")                                                       \
     X(OWNERS,  "owners")                                                     \
-    X(HOOKS,   "hooks")
+    X(HOOKS,   "hooks")                                                      \
+    X(SCHEDULES, "schedules")
 
 typedef enum {
 #define X(symbol, name)  ASYNC_DB_##symbol,
@@ -114,6 +119,14 @@ typedef enum {                       /* on disk, part of the key */
 
 #define ASYNC_POLICY_OF_HOOKS     5
 #define ASYNC_POLICY_OF_HOOKS_IN_FORCE  6
+
+/* first byte of a key of schedules */
+typedef enum {
+    ASYNC_SCHEDULE_OF_ALL   = 0,     /* how often somebody changed them */
+    ASYNC_SCHEDULE_OF_CONF  = 1,     /* what nginx.conf said */
+    ASYNC_SCHEDULE_OF_STATE = 2,
+    ASYNC_SCHEDULE_OF_RUN   = 3      /* to be run by hand, as this job */
+} async_schedule_of_t;
 
 #define ASYNC_GATE_PAUSED         0
 #define ASYNC_GATE_NEXT           1  /* unix us: no start before */
@@ -177,6 +190,10 @@ void async_key_recent(async_key_t *key, async_str_t queue);
    the key is none */
 async_rc_t async_key_metered(const void *key, size_t key_len,
     const void *value, size_t len);
+void async_key_schedule(async_key_t *key, async_schedule_of_t of,
+    async_str_t name);
+void async_key_schedule_run(async_key_t *key, const async_id_t *id,
+    async_str_t name);
 void async_key_timer(async_key_t *key, async_timer_t kind, int64_t due,
     const async_id_t *id);
 /* the first bytes of all rows of jobs that are parked for a server */

@@ -314,6 +314,7 @@ async_event_move(async_work_t *work, const async_event_t *event,
 
     if (async_state_final(state)) {
         async_owner_count(work, job, -1);
+        async_fire_ended(work, job);
     }
 
     if (owes) {

@@ -107,6 +107,7 @@ async_fill_batch(async_fill_t *f, MDB_cursor *cursor)
         async_fill_meta(f);
         async_fill_copy(f, ASYNC_DB_POLICY);
         async_fill_copy(f, ASYNC_DB_STATS);
+        async_fill_copy(f, ASYNC_DB_SCHEDULES);
         f->begun = true;
     }
 

@@ -33,6 +33,7 @@ static bool async_scratch_better(const async_job_t *job, bool sure,
     const async_job_t *before, bool before_sure);
 static bool async_row_id(const async_pages_row_t *row, async_id_t *id);
 static bool async_row_policy(const async_pages_row_t *row);
+static bool async_row_schedule(const async_pages_row_t *row);
 static bool async_row_runs(const async_pages_row_t *row);
 static void async_row_meta(async_salvager_t *s,
     const async_pages_row_t *row);
@@ -253,6 +254,9 @@ async_scratch_row(void *data, const async_pages_row_t *row)
     } else if (async_row_policy(row)) {
         async_scratch_put(s, ASYNC_DB_POLICY, row, sure);
 
+    } else if (async_row_schedule(row)) {
+        async_scratch_put(s, ASYNC_DB_SCHEDULES, row, sure);
+
     } else if (async_row_runs(row)
                || async_key_metered(row->key, row->key_len, row->value,
                                     row->len) == ASYNC_OK)
@@ -360,6 +364,21 @@ async_row_policy(const async_pages_row_t *row)
            && async_queue_decode(&queue, row->value, row->len) == ASYNC_OK
            && queue.name.len == row->key_len - 1
            && memcmp(queue.name.data, row->key + 1, queue.name.len) == 0;
+}
+
+
+/* when it was last fired, and whether it is paused; nginx says the rest anew */
+
+static bool
+async_row_schedule(const async_pages_row_t *row)
+{
+    async_schedule_state_t  state;
+
+    return row->key[0] == ASYNC_SCHEDULE_OF_STATE
+           && async_schedule_state_decode(&state, row->value, row->len)
+              == ASYNC_OK
+           && state.name.len == row->key_len - 1
+           && memcmp(state.name.data, row->key + 1, state.name.len) == 0;
 }
 
 

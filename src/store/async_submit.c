@@ -152,9 +152,13 @@ async_event_submit(async_work_t *work, async_event_t *event,
         return ASYNC_INVALID;
     }
 
+    rc = event->firing != NULL ? async_fire_check(work, event) : ASYNC_OK;
+
     /* who asks again is answered, however full it is */
 
-    rc = async_submit_known(work, event);
+    if (rc == ASYNC_OK) {
+        rc = async_submit_known(work, event);
+    }
 
     if (rc == ASYNC_OK) {
         rc = async_submit_room(work, event, submit, &tally);
@@ -176,6 +180,10 @@ async_event_submit(async_work_t *work, async_event_t *event,
 
     if (event->hook != NULL) {
         async_hook_submit(work, &job.id, event->hook);
+    }
+
+    if (event->firing != NULL) {
+        async_fire_done(work, event);
     }
 
     work->store->quota->added += submit->need;

@@ -311,6 +311,28 @@ async_rc_t async_seal_begin(async_sealed_t *sealed,
     const async_store_t *store, async_batch_t *batch, async_error_t *err);
 void async_seal_end(async_sealed_t *sealed);
 
+/* --- async_fire.c --- */
+
+/* the state of a schedule; buf has ASYNC_SCHEDULE_STATE bytes */
+async_rc_t async_fire_state(async_work_t *work, async_str_t name,
+    async_schedule_state_t *state, uint8_t *buf);
+void async_fire_put(async_work_t *work, const async_schedule_state_t *state);
+/* tells the worker that what is due may have changed */
+void async_fire_changed(async_work_t *work);
+/* ASYNC_STALE: it was fired already, or moved */
+async_rc_t async_fire_check(async_work_t *work, const async_event_t *event);
+void async_fire_done(async_work_t *work, const async_event_t *event);
+/* a job has ended: if a schedule made it, that remembers how */
+void async_fire_ended(async_work_t *work, const async_job_t *job);
+
+/* --- async_schedule_view.c --- */
+
+/* room for async_schedule_seal() */
+size_t async_schedule_sealed_size(const async_schedule_t *s);
+/* its record, encrypted as the store encrypts now */
+async_rc_t async_schedule_seal(const async_store_t *store,
+    const async_schedule_t *s, uint8_t *buf, size_t cap, size_t *len);
+
 /* --- async_gate.c --- */
 
 /* whether a queue may start a job now; if it may later, *opens becomes the
