@@ -286,6 +286,7 @@ async_loop_sleep(async_loop_t *w)
 
     if (fds[1].revents) {
         async_bell_drain(w->bell);
+        async_firing_rung(&w->firings);
         w->look = true;
         w->rung = true;
     }
@@ -318,9 +319,13 @@ static int
 async_loop_timeout(const async_loop_t *w)
 {
     bool      room;
-    int64_t   now, next;
+    int64_t   now, next, wall, fire;
     unsigned  i;
 
+    now = async_clock_ms(CLOCK_BOOTTIME);
+    wall = async_clock_ms(CLOCK_REALTIME);
+    fire = async_firing_wake(&w->firings, &w->chores.clock, wall, now);
+    fire = fire && fire < w->next_commit ? w->next_commit : fire;
     room = w->phase == ASYNC_LOOP_RUNS && async_settle_room(w) > 0;
 
     /* 0: does not count now */
@@ -331,7 +336,7 @@ async_loop_timeout(const async_loop_t *w)
         w->running ? w->next_cut : 0,
         async_hold_next(w),
         w->running && w->rung ? w->next_watch : 0,
-        w->phase != ASYNC_LOOP_RUNS ? w->patience : 0,
+        w->phase != ASYNC_LOOP_RUNS ? w->patience : fire,
         w->chores.sweep.more ? w->chores.next_sweep : 0,
         async_away_next(&w->away)
     };
@@ -343,8 +348,6 @@ async_loop_timeout(const async_loop_t *w)
             next = times[i];
         }
     }
-
-    now = async_clock_ms(CLOCK_BOOTTIME);
 
     return next > now ? (int) (next - now) : 0;
 }

@@ -18,6 +18,7 @@
 #include "async_away.h"
 #include "async_bell.h"
 #include "async_chores.h"
+#include "async_firing.h"
 #include "async_keyring.h"
 #include "async_replay.h"
 #include "async_worker.h"
@@ -58,8 +59,8 @@ typedef struct {
     async_replay_t       **free;
     async_replay_t       **ended;
     async_replay_t       **held;
-    async_event_t         *events;      /* of the ended and the late, for a
-                                           batch */
+    async_event_t         *events;      /* of the ended, the late and the
+                                           fired, for a batch */
     async_claim_t         *claims;
     async_watched_t       *watched;     /* of a look at the feed */
     unsigned               nslots;
@@ -71,6 +72,7 @@ typedef struct {
     async_away_t           away;
     async_chores_t         chores;
     async_keyring_t        keyring;
+    async_firings_t        firings;
 
     bool                   look;        /* there may be something to claim */
     bool                   rung;        /* something is new in the feed */

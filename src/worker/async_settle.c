@@ -158,8 +158,14 @@ async_settle_commit(async_loop_t *w, int64_t now)
     memset(&claim, 0, sizeof(async_claim_request_t));
     claim.max = async_settle_room(w);
 
+    if (claims && now >= w->next_commit) {
+        async_firing_collect(&w->firings, w->store, w->env.view,
+                             &w->chores.clock,
+                             async_chores_wall(&w->chores, now), now);
+    }
+
     if (now < w->next_commit
-        || (w->nended == 0 && sweep == NULL
+        || (w->nended == 0 && w->firings.n == 0 && sweep == NULL
             && !(claims && w->look && claim.max > 0)))
     {
         return;
@@ -210,7 +216,7 @@ static async_rc_t
 async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
     async_sweep_t *sweep, int64_t now)
 {
-    unsigned       i, n;
+    unsigned       i, n, fired;
     async_rc_t     rc;
     async_batch_t  batch;
     async_error_t  err;
@@ -232,8 +238,11 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
 
     w->chores.nlate = 0;
 
+    async_firing_events(&w->firings, &w->events[i]);
+    fired = i;
+
     batch.events = w->events;
-    batch.n = i;
+    batch.n = fired + w->firings.n;
     batch.claim = claim;
     batch.sweep = sweep;
     batch.wait_ms = ASYNC_SETTLE_DOOR;
@@ -248,12 +257,14 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
 
     rc = async_store_apply(w->store, &batch, &err);
 
+    async_firing_done(&w->firings, rc, &w->events[fired], now);
+
     if (rc != ASYNC_OK) {
         async_settle_refused(w, rc, err.text);
         return rc;
     }
 
-    for (i = w->nended; i < batch.n; i++) {
+    for (i = w->nended; i < fired; i++) {
         async_settle_late(&w->events[i]);
     }
 

@@ -168,7 +168,8 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
     w->free = calloc(w->nslots, sizeof(async_replay_t *));
     w->ended = calloc(w->nslots, sizeof(async_replay_t *));
     w->held = calloc(w->nslots, sizeof(async_replay_t *));
-    w->events = calloc(w->nslots + ASYNC_CHORES_LATE, sizeof(async_event_t));
+    w->events = calloc(w->nslots + ASYNC_CHORES_LATE + ASYNC_FIRING_MAX,
+                       sizeof(async_event_t));
     w->claims = calloc(ASYNC_LOOP_CLAIMS, sizeof(async_claim_t));
     w->env.http = async_http_create();
 
@@ -187,6 +188,7 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
     }
 
     async_chores_init(&w->chores, w->epoch);
+    async_firing_init(&w->firings, w->epoch);
 
     w->env.store = w->store;
     w->env.run = w->run;
@@ -265,6 +267,7 @@ async_worker_clean(async_loop_t *w)
 
     async_away_clean(&w->away);
     async_chores_clean(&w->chores);
+    async_firing_clean(&w->firings);
 
     if (w->bell) {
         async_bell_close(w->bell);
