@@ -465,6 +465,7 @@ ngx_http_async_parse_capture(ngx_http_request_t *r,
             }
 
             capture->repeatable = (n & ASYNC_JOB_REPEATABLE) ? 1 : 0;
+            capture->scheduled = (n & ASYNC_CAPTURE_SCHEDULED) ? 1 : 0;
             break;
         }
 

@@ -4,6 +4,7 @@
  * wrong fails nginx -t with a sentence that says what to write instead.
  */
 
+#include "ngx_http_async_schedule.h"
 #include "ngx_http_async_verify.h"
 
 
@@ -49,6 +50,9 @@ ngx_http_async_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&amcf->policies, cf->pool, 4,
                           sizeof(async_policy_t))
+           != NGX_OK
+        || ngx_array_init(&amcf->schedule_names, cf->pool, 4,
+                          sizeof(ngx_str_t))
            != NGX_OK
         || ngx_array_init(&amcf->conn_vars, cf->pool, 16, sizeof(ngx_uint_t))
            != NGX_OK)
@@ -141,9 +145,12 @@ ngx_http_async_create_srv_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    if (ngx_array_init(&ascf->statuses, cf->pool, 1,
-                       sizeof(ngx_http_async_place_t))
+    if (ngx_array_init(&ascf->schedules, cf->pool, 1,
+                       sizeof(ngx_http_async_schedule_t))
         != NGX_OK
+        || ngx_array_init(&ascf->statuses, cf->pool, 1,
+                          sizeof(ngx_http_async_place_t))
+           != NGX_OK
         || ngx_array_init(&ascf->submits, cf->pool, 4,
                           sizeof(ngx_http_async_place_t))
            != NGX_OK

@@ -7,6 +7,7 @@
 #include "ngx_http_async_events.h"
 #include "ngx_http_async_metrics.h"
 #include "ngx_http_async_progress.h"
+#include "ngx_http_async_schedule.h"
 #include "ngx_http_async_verify.h"
 
 
@@ -190,6 +191,13 @@ static ngx_command_t  ngx_http_async_commands[] = {
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
       ngx_http_async_set_dialect,
       NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_schedule"),
+      NGX_HTTP_SRV_CONF|NGX_CONF_2MORE,
+      ngx_http_async_set_schedule,
+      NGX_HTTP_SRV_CONF_OFFSET,
       0,
       NULL },
 
@@ -427,5 +435,9 @@ ngx_http_async_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_async_add_listeners(cf, amcf);
+    if (ngx_http_async_add_listeners(cf, amcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_async_init_schedules(cf, amcf);
 }

@@ -20,6 +20,7 @@
 #include "async_payload.h"
 #include "async_prefer.h"
 #include "async_problem.h"
+#include "async_schedules.h"
 #include "async_store.h"
 
 
@@ -41,6 +42,8 @@ typedef struct {
 
     ngx_array_t                  queues;      /* async_queue_t */
     ngx_array_t                  policies;    /* async_policy_t */
+    ngx_array_t                  schedule_names;  /* ngx_str_t */
+    async_schedules_t           *schedules;   /* of all servers */
     ngx_array_t                  conn_vars;   /* ngx_uint_t: indexes of what a
                                                  replay gets back first */
 
@@ -69,6 +72,7 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                  statuses;    /* ngx_http_async_place_t */
+    ngx_array_t                  schedules;   /* ngx_http_async_schedule_t */
     ngx_array_t                  submits;     /* the same, for checks */
     uint64_t                     key;         /* names the private listener */
     ngx_array_t                  keys;        /* uint64_t: of its locations */
@@ -238,6 +242,9 @@ struct ngx_http_async_capture_s {
     ngx_str_t                    origin;
     ngx_msec_t                   timeout;
     ngx_uint_t                   repeatable;  /* unsigned repeatable:1 */
+    ngx_uint_t                   scheduled;   /* unsigned scheduled:1: by
+                                                 nobody, and not yet where
+                                                 it is to run */
     uint64_t                     passed[NGX_HTTP_ASYNC_PASSED_MAX];
     ngx_uint_t                   npassed;
     ngx_array_t                  conn_vars;   /* ngx_keyval_t */

@@ -449,6 +449,12 @@ ngx_http_async_open_thread(void *data, ngx_log_t *log)
                                             open->amcf->key_files,
                                             &open->error);
     }
+
+    if (open->rc == ASYNC_OK) {
+        open->rc = async_store_publish_schedules(open->store,
+                                                 open->amcf->schedules,
+                                                 &open->error);
+    }
 }
 
 

@@ -424,7 +424,8 @@ ngx_http_async_sockaddr(ngx_pool_t *pool, ngx_str_t *bytes)
 /*
  * Did the request pass the access phase of this location when it was
  * submitted?  Only then is it not asked again: an X-Accel-Redirect of the
- * backend into a location that denies all is refused as ever.
+ * backend into a location that denies all is refused as ever.  What a schedule
+ * sends is let in up to the first that is asynchronous.
  */
 
 ngx_uint_t
@@ -437,6 +438,10 @@ ngx_http_async_passed(ngx_http_request_t *r, ngx_http_async_mark_t *mark)
 
     if (mark == NULL || mark->capture == NULL || r->error_page) {
         return 0;
+    }
+
+    if (mark->capture->scheduled && r->upstream == NULL) {
+        return 1;
     }
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
@@ -492,6 +497,13 @@ ngx_http_async_replay_content(ngx_http_request_t *r,
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
     key = ascf->key ^ alcf->key;
     mark->queue = alcf->queue;
+
+    /* it has come to where it would have been intercepted, had it come here */
+
+    if (capture->scheduled && alcf->mode != NGX_HTTP_ASYNC_OFF) {
+        capture->scheduled = 0;
+        capture->passed[capture->npassed++] = key;
+    }
 
     if (capture->npassed && !r->error_page
         && capture->passed[capture->npassed - 1] == key)

@@ -38,6 +38,7 @@ static const async_command_t *const  async_families[] = {
     async_commands_jobs,
     async_commands_act,
     async_commands_queue,
+    async_commands_schedule,
     async_commands_store
 };
 
@@ -144,7 +145,8 @@ async_main_help(void)
         "  --help         this text; with a command, what that command does\n"
         "  --version      the version\n"
         "\n"
-        "Exit status: 0 done, 1 failed, 2 usage, 3 no such job or queue.\n",
+        "Exit status: 0 done, 1 failed, 2 usage, 3 no such job, queue or\n"
+        "schedule.\n",
         stdout);
 }
 

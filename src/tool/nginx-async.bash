@@ -70,6 +70,14 @@ _nginx_async() {
         mapfile -t COMPREPLY < <(compgen -W "$(nginx-async "${store[@]}" \
             queues 2>/dev/null | sed -n '2,$s/ .*//p')" -- "$cur")
         ;;
+    schedules)
+        if [[ $prev == schedules ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'run pause resume' -- "$cur")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "$(nginx-async "${store[@]}" \
+                schedules 2>/dev/null | sed -n '2,$s/ .*//p')" -- "$cur")
+        fi
+        ;;
     backup|salvage)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;

@@ -42,6 +42,10 @@ sub new {
     die "$example listens elsewhere than on 127.0.0.1"
         if @listens != @{ $self->{listens} };
 
+    # files that lie beside it
+    $self->write_file($_, slurp("$self->{top}/conf-examples/$_"))
+        for $conf =~ /\sbody=([^\s;\/]+)/g;
+
     $self->_shell($_) for grep { !/^curl/ } $self->_commands($conf);
     return $self;
 }
