@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use AsyncTest;
+use JSON::PP ();
 use Test::More;
 
 
@@ -48,31 +49,28 @@ $t->start;
 
 my $here = 'http://127.0.0.1:' . $t->port;
 
-sub sender {
-    my ($scheme, $secret, @what) = @_;
-    return $t->node('t/lib/node/sender.js', $scheme, $secret,
-                    "$here/$scheme", @what);
-}
-
-
 for my $scheme (sort keys %secrets) {
-    my $secret = $secrets{$scheme};
-    my $body   = qq({"id":"evt_$scheme","text":"gr\xc3\xbc\xc3\x9fe"});
-    my @what   = ("id-$scheme", $body);
+    my $secret  = $secrets{$scheme};
+    my $body    = qq({"id":"evt_$scheme","text":"gr\x{fc}\x{df}e"});
+    my %message = (secret => $secret, id => "id-$scheme", signed => $body);
+    my $sent    = JSON::PP->new->ascii->encode([
+        \%message, \%message,
+        { %message, secret => $secret =~ s/^.{12}\K./Z/r },
+        { %message, sent => "$body " },
+    ]);
 
-    my $first = sender($scheme, $secret, @what);
-    my $again = sender($scheme, $secret, @what);
+    my ($first, $again, $other, $changed) =
+        @{ $t->node('t/lib/node/sender.js', $scheme, "$here/$scheme", $sent) };
 
     is($first->{status}, 202, "$scheme: its package signs, we take it");
     is($again->{body}{id}, $first->{body}{id}, "$scheme: once");
     is($again->{replayed}, 'true', "$scheme: and say so");
     is($t->wait_job("/jobs/$first->{body}{id}")->{status}, 'completed',
        "$scheme: it runs");
-
-    is(sender($scheme, $secret =~ s/^.{12}\K./Z/r, @what)->{body}{code},
-       'signature-invalid', "$scheme: with another secret");
-    is(sender($scheme, $secret, @what, "$body ")->{body}{code},
-       'signature-invalid', "$scheme: with another body");
+    is($other->{body}{code}, 'signature-invalid',
+       "$scheme: with another secret");
+    is($changed->{body}{code}, 'signature-invalid',
+       "$scheme: with another body");
 }
 
 is($t->backend_stats->{executions}, 3, 'each was run once');

@@ -1,9 +1,12 @@
 /*
  * A sender of webhooks, signed by the package of who invented the scheme:
  *
- *     sender.js SCHEME SECRET URL ID BODY [BODY THAT IS SENT INSTEAD]
+ *     sender.js SCHEME URL '[{"secret":..., "id":..., "signed":...,
+ *                             "sent":...}, ...]'
  *
- * Prints what was answered: {"status":..., "body":..., "replayed":...}.
+ * Sends them one after the other; what is sent is what is signed, unless
+ * something else is.  Prints what was answered to each:
+ * [{"status":..., "body":..., "replayed":...}, ...].
  */
 
 'use strict';
@@ -12,10 +15,10 @@ const path = require('path');
 const { Webhook } = require('standardwebhooks');
 const Stripe = require('stripe');
 
-const [scheme, secret, url, id, signed, sent] = process.argv.slice(2);
+const [scheme, url, messages] = process.argv.slice(2);
 
 
-async function headers() {
+async function headers({ secret, id, signed }) {
     switch (scheme) {
 
     case 'standard': {
@@ -53,21 +56,32 @@ async function headers() {
 }
 
 
-async function main() {
+async function send(message) {
     const response = await fetch(url, {
         method: 'POST',
         headers: {
             'Content-Type': 'application/json',
-            ...await headers(),
+            ...await headers(message),
         },
-        body: sent === undefined ? signed : sent,
+        body: message.sent ?? message.signed,
     });
 
-    console.log(JSON.stringify({
+    return {
         status: response.status,
         body: await response.json(),
         replayed: response.headers.get('idempotent-replayed'),
-    }));
+    };
+}
+
+
+async function main() {
+    const answers = [];
+
+    for (const message of JSON.parse(messages)) {
+        answers.push(await send(message));
+    }
+
+    console.log(JSON.stringify(answers));
 }
 
 
