@@ -448,6 +448,37 @@ ngx_http_async_signed(ngx_http_request_t *r, ngx_http_async_op_t *op,
 }
 
 
+/* what is not signed at all need not be read to be refused */
+
+ngx_int_t
+ngx_http_async_refuse_unsigned(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    const char                 *wrong;
+    async_signature_t           signature;
+    ngx_http_async_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    wrong = ngx_http_async_read_signature(r, alcf->verify, &signature);
+
+    if (wrong == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "async_verify: refused: %s", wrong);
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_SIGNATURE_INVALID,
+                                        wrong, NULL, 0);
+}
+
+
 ngx_int_t
 ngx_http_async_unverified(ngx_http_request_t *r)
 {

@@ -245,13 +245,22 @@ ngx_http_async_submit(ngx_http_request_t *r)
     const char                 *error;
     ngx_http_async_loc_conf_t  *alcf;
 
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
+
+    if (alcf->verify) {
+        rc = ngx_http_async_refuse_unsigned(r);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
     error = ngx_http_async_store_error();
 
     if (error) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "submit refused, the store cannot be used: %s", error);
 
-        alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
         ngx_http_async_count_submit(&alcf->queue,
                                     ASYNC_SUBMIT_STORE_UNAVAILABLE);
 

@@ -36,9 +36,11 @@ char *ngx_http_async_set_verify(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_async_merge_verify(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *prev, ngx_http_async_loc_conf_t *conf);
 
-/* ngx_http_async_signature.c: of a request whose body has been read */
+/* ngx_http_async_signature.c */
+/* before the body is read: NGX_DECLINED, or the answer was sent */
+ngx_int_t ngx_http_async_refuse_unsigned(ngx_http_request_t *r);
 /*
- * NGX_OK: it is signed, and its mark has the id of the message; NGX_AGAIN:
+ * Once it was.  NGX_OK: it is signed, and its mark has the id of the message; NGX_AGAIN:
  * done is called later, and asks ngx_http_async_signed(); NGX_DECLINED: it is
  * not signed, op says why; NGX_ERROR.
  */

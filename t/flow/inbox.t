@@ -362,6 +362,10 @@ isnt(post('/stripe', stripe('{}'), '{}')->json->{id},
             'as gRPC');
     refused($t->request('PUT', '/standard', body => 'x'), 'by another method');
 
+    my $early = $t->raw(join "\r\n", 'POST /standard HTTP/1.1', 'Host: x',
+                        'Content-Length: 1000000000', '', 'the first of it');
+    refused($early, 'before a body is read, if there is no signature');
+
     for my $method (qw(GET OPTIONS)) {
         my $answer = $t->request($method, '/standard');
         is($answer->{status}, 405, "by $method");
