@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use AsyncClient;
 use AsyncTest;
 use Digest::SHA qw(hmac_sha256 hmac_sha256_hex);
 use JSON::PP ();
@@ -19,7 +20,7 @@ my $everybody = q(It's a Secret to Everybody);
 my $stripe    = 'whsec_c629bf77db5fd477d18b44265a2b13cd45d8d6bea5d8e496061b';
 my $new       = 'whsec_' . encode_base64('n' x 32, '');
 
-my $t = AsyncTest->new(http => <<'END');
+my $t = AsyncTest->new(workers => 4, http => <<'END');
     client_body_buffer_size 1k;
     client_max_body_size 0;
     async_retry off;
@@ -269,6 +270,13 @@ sub executions { return $t->backend_stats->{executions} }
     is($again->json->{id}, $first->json->{id}, 'the same job');
     is($again->header('Idempotent-Replayed'), 'true', 'Idempotent-Replayed');
     is(ended($again)->{status}, 'completed', 'it runs');
+
+    my %many  = %{ standard('x', id => 'many') };
+    my @waits = map { AsyncClient->post($t, '/standard', body => 'x',
+                                        headers => [%many]) } 1 .. 20;
+    my %ids   = map { $_->answer->json->{id} => 1 } @waits;
+
+    is(keys %ids, 1, 'twenty at once are one');
 
     my $late = post('/standard', {
         %{ standard('one', id => 'once') }, Authorization => 'Bearer other',
