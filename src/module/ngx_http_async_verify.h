@@ -40,9 +40,9 @@ char *ngx_http_async_merge_verify(ngx_conf_t *cf,
 /* before the body is read: NGX_DECLINED, or the answer was sent */
 ngx_int_t ngx_http_async_refuse_unsigned(ngx_http_request_t *r);
 /*
- * Once it was.  NGX_OK: it is signed, and its mark has the id of the message; NGX_AGAIN:
- * done is called later, and asks ngx_http_async_signed(); NGX_DECLINED: it is
- * not signed, op says why; NGX_ERROR.
+ * Once it was.  NGX_OK: it is signed, and its mark has the id of the message;
+ * NGX_AGAIN: done is called later, and asks ngx_http_async_signed();
+ * NGX_DECLINED: it is not signed, op says why; NGX_ERROR.
  */
 ngx_int_t ngx_http_async_check_signature(ngx_http_request_t *r,
     ngx_http_async_op_t *op, ngx_http_async_op_handler_pt done);
