@@ -5,6 +5,7 @@
  * nginx is read on a file thread.
  */
 
+#include "ngx_http_async_metrics.h"
 #include "ngx_http_async_verify.h"
 
 #include <openssl/core_names.h>
@@ -468,6 +469,8 @@ ngx_http_async_refuse_unsigned(ngx_http_request_t *r)
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "async_verify: refused: %s", wrong);
+
+    ngx_http_async_count_submit(&alcf->queue, ASYNC_SUBMIT_SIGNATURE_INVALID);
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {

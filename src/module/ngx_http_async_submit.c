@@ -299,7 +299,10 @@ ngx_http_async_body_read(ngx_http_request_t *r)
         return;
     }
 
-    /* from here on the op's handler answers and frees */
+    /* from here on the op's handler answers, counts and frees */
+
+    op->job.queue.data = (char *) alcf->queue.data;
+    op->job.queue.len = alcf->queue.len;
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
@@ -422,8 +425,6 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
     job->created = now;
     job->server = ascf->key;
     job->dialect = alcf->dialect;
-    job->queue.data = (char *) alcf->queue.data;
-    job->queue.len = alcf->queue.len;
     job->method.data = (char *) method.data;
     job->method.len = method.len;
     job->uri.data = (char *) uri.data;
