@@ -57,6 +57,7 @@ static ngx_int_t ngx_http_async_stream_news(ngx_http_async_stream_t *s,
     async_job_t *job, ngx_uint_t last, ngx_uint_t retry);
 static ngx_int_t ngx_http_async_stream_rest(ngx_http_async_stream_t *s,
     async_job_t *job);
+static ngx_int_t ngx_http_async_stream_ping(ngx_http_async_stream_t *s);
 static ngx_uint_t ngx_http_async_estimates(async_job_t *job);
 static ngx_int_t ngx_http_async_stream_send(ngx_http_async_stream_t *s,
     ngx_str_t *text, ngx_uint_t last, ngx_uint_t retry);
@@ -223,6 +224,10 @@ ngx_http_async_stream_head(ngx_http_request_t *r)
     r->headers_out.content_length_n = -1;
     r->err_status = 0;
 
+    /* it has no state that a condition could be about */
+
+    r->disable_not_modified = 1;
+
     ngx_str_set(&r->headers_out.content_type, "text/event-stream");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
@@ -304,6 +309,9 @@ ngx_http_async_stream_told(ngx_http_async_waiter_t *w, async_rc_t rc,
 
         ngx_http_async_stream_close(s, ngx_http_send_special(r,
                                                              NGX_HTTP_LAST));
+
+    } else if (ngx_http_async_stream_ping(s) == NGX_ERROR) {
+        ngx_http_async_stream_close(s, NGX_ERROR);
     }
 
     ngx_http_run_posted_requests(c);
@@ -459,12 +467,20 @@ ngx_http_async_stream_rest(ngx_http_async_stream_t *s, async_job_t *job)
         }
     }
 
-    if (rc == NGX_OK && ngx_current_msec - s->pinged >= s->ping) {
-        s->pinged = ngx_current_msec;
-        rc = ngx_http_async_stream_send(s, &ngx_http_async_ping, 0, 0);
+    return rc == NGX_OK ? ngx_http_async_stream_ping(s) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_async_stream_ping(ngx_http_async_stream_t *s)
+{
+    if (ngx_current_msec - s->pinged < s->ping) {
+        return NGX_OK;
     }
 
-    return rc;
+    s->pinged = ngx_current_msec;
+
+    return ngx_http_async_stream_send(s, &ngx_http_async_ping, 0, 0);
 }
 
 

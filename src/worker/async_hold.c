@@ -10,6 +10,7 @@
 
 
 #define ASYNC_HOLD_SLACK  50        /* ms that nginx may take to write it */
+#define ASYNC_HOLD_MOST   500       /* ms, of a backend that does not stop */
 
 
 static int64_t async_hold_until(async_loop_t *w, async_replay_t *r,
@@ -20,6 +21,7 @@ bool
 async_hold_add(async_loop_t *w, async_replay_t *r, int64_t now)
 {
     r->held_row = 0;
+    r->held_most = now + ASYNC_HOLD_MOST;
 
     if (w->phase == ASYNC_LOOP_STOPS
         || (r->event.type != ASYNC_EVENT_COMPLETED
@@ -46,7 +48,7 @@ async_hold_add(async_loop_t *w, async_replay_t *r, int64_t now)
 static int64_t
 async_hold_until(async_loop_t *w, async_replay_t *r, int64_t now)
 {
-    int64_t      wall, next;
+    int64_t      wall, next, until;
     uint8_t      buf[ASYNC_JOB_MAX];
     async_job_t  job;
 
@@ -61,7 +63,13 @@ async_hold_until(async_loop_t *w, async_replay_t *r, int64_t now)
     wall = async_chores_wall(&w->chores, now);
     next = async_pace_next(job.reports.pace, wall);
 
-    return next > wall ? now + next - wall + ASYNC_HOLD_SLACK : now;
+    if (next <= wall) {
+        return now;
+    }
+
+    until = now + next - wall + ASYNC_HOLD_SLACK;
+
+    return until < r->held_most ? until : r->held_most;
 }
 
 

@@ -53,6 +53,7 @@ typedef struct {
 
     /* async_hold.c */
     int64_t                    held;           /* until then */
+    int64_t                    held_most;      /* and not beyond */
     uint64_t                   held_row;       /* after that report */
 
     char                       why[ASYNC_ERROR_TEXT];

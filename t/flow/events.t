@@ -147,6 +147,14 @@ subtest 'from the first to the last' => sub {
        404, 'no such job');
     is($t->get("$job/events/")->{status}, 404, 'nothing below it');
 
+    for my $if ('If-None-Match: *', 'If-Modified-Since: '
+                . 'Sun, 29 Nov 2026 10:00:00 GMT', 'Range: bytes=0-5',
+                'If-Match: "x"', 'Prefer: wait=20') {
+        @again = AsyncStream->open($t, "$job/events",
+                                   headers => [split /: /, $if, 2])->rest;
+        is_deeply(names(@again), ['completed'], "no matter what: $if");
+    }
+
     my $old = AsyncStream->open($t, "$job/events", version => '1.0');
     is_deeply(names($old->rest), ['completed'], 'HTTP/1.0');
 };

@@ -225,6 +225,18 @@ subtest 'a chatty backend' => sub {
 
     my $seq = (@{ $t->get("$job/history", @alice)->json->{events} })[-1]{seq};
     cmp_ok($seq, '<', 100, "but few are written ($seq)");
+
+    # one that goes on when its response is there
+    my ($n, $answer) = (0);
+    ok(poll_until(20, sub {
+        for (1 .. 20) {
+            $answer = report($url, { message => 'late ' . ++$n });
+            return 1 if $answer->{status} != 204;
+        }
+        return;
+    }), 'the job ends all the same');
+    is($answer->{status}, 409, 'and then it is over');
+    is(document($job)->{status}, 'completed', 'as it should');
 };
 
 
