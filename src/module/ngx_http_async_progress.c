@@ -545,7 +545,14 @@ ngx_http_async_progress_read(ngx_http_request_t *r)
 
     rc = ngx_http_async_progress_body(r, &body);
 
-    if (rc == NGX_OK && async_progress_parse(&progress, body) == ASYNC_OK
+    if (ngx_http_async_store() == NULL) {
+
+        /* it went while the body came */
+
+        rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+                 "The store cannot be read at present.", NULL, 0);
+
+    } else if (rc == NGX_OK && async_progress_parse(&progress, body) == ASYNC_OK
         && ngx_http_async_progress_about(r, &id, &attempt) == NGX_OK)
     {
         rc = ngx_http_async_report(r, &id, attempt, &progress);
