@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "async_work.h"
+#include "async_sieve.h"
 
 
 static async_rc_t async_batch_sealed(async_store_t *store,
@@ -182,6 +182,8 @@ async_batch_apply(async_work_t *work, async_batch_t *batch,
     {
         return ASYNC_STALE;
     }
+
+    async_sieve_read(work);
 
     for (i = 0; i < batch->n && work->fault == ASYNC_OK; i++) {
         event = &batch->events[i];

@@ -290,6 +290,7 @@ typedef struct {
 
 /* keys in use, and those before: nothing is freed while the store is open */
 typedef struct async_key_ring_s  async_key_ring_t;
+typedef struct async_sieves_s    async_sieves_t;
 
 struct async_key_ring_s {
     async_keys_t       keys;
@@ -333,6 +334,7 @@ struct async_store_s {
     unsigned           ntallies;     /* room */
     async_learned_t   *learned;
     unsigned           nlearned;     /* room */
+    async_sieves_t    *sieves;       /* NULL: nothing is remembered of keys */
     async_key_t        turn;         /* queue that was served last */
 };
 

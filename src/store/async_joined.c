@@ -135,23 +135,20 @@ async_joined_bind(async_work_t *work, const async_id_t *id,
 }
 
 
-/* the record has room for it, and the job a bucket, since it was coalesced */
+/* the record has room for it; an older bucket must not get a row any more */
 
 static void
 async_joined_put(async_work_t *work, async_job_t *job,
     const async_submit_key_t *from)
 {
-    async_job_t  known;
+    async_known_drop(work, job);
 
+    job->bucket = async_known_bucket(work);
     job->idempotency.used = true;
     memcpy(job->idempotency.hash, from->hash, ASYNC_SUBMIT_HASH);
     memcpy(job->idempotency.print, from->print, ASYNC_SUBMIT_PRINT);
 
-    known = *job;
-    known.coalesce.used = false;
-    known.owner.len = 0;
-
-    async_known_put(work, &known);
+    async_known_put(work, job);
 }
 
 

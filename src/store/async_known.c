@@ -6,12 +6,11 @@
  * every submit of a batch write pages of its own.  So a bucket comes before
  * them in the key: rows of new jobs go into the newest, which is small enough
  * that they share its pages.  A look for a key goes from the newest bucket to
- * the oldest, and as that is done for each submit, buckets must not be many:
- * one is full with 16,384 jobs, if that is also half of all there are; and
- * none while a look has to pass too many (one job that stays keeps a bucket).
- * A look costs 2 to 3 us for each: with 400,000 keys a submit takes 36 us of
- * the processor with 6 buckets, and 43 with the 10 that are made
- * if few of them are begun without a thought.
+ * the oldest, and most of these it may leave out: async_sieve.h.  A process
+ * that has just begun cannot, and looks 2 to 3 us in each; so buckets must not
+ * be many: one is full with 16,384 jobs, if that is also a 24th of all there
+ * are; and none while a look has to pass too many (one job that stays keeps a
+ * bucket).
  *
  * A job's record names its bucket and its keys, so each row is removed by
  * one delete, and made anew from the record by a salvage.  An idempotency key
@@ -26,15 +25,17 @@
 #include <string.h>
 
 #include "async_joined.h"
-#include "async_work.h"
+#include "async_sieve.h"
 
 
 #define ASYNC_BUCKET_JOBS  16384
-#define ASYNC_BUCKET_MANY  32
+#define ASYNC_BUCKET_MANY  48
 
 
 static int async_known_look(async_work_t *work, MDB_cursor *cursor,
     const uint8_t *hash, MDB_val *value);
+static int async_known_below(MDB_cursor *cursor, uint64_t bucket,
+    uint64_t *below);
 static bool async_known_stale(async_work_t *work, const async_id_t *id);
 static void async_bucket_load(async_work_t *work);
 static uint64_t async_bucket_last(async_work_t *work, async_db_t db);
@@ -107,56 +108,101 @@ async_known_find(async_work_t *work, const uint8_t hash[ASYNC_SUBMIT_HASH],
 }
 
 
-/*
- * In each bucket the place where the key would stand; the row before it tells
- * of the next bucket that has any.
- */
+/* in each bucket that has any, but for those that are known not to have it */
 
 static int
 async_known_look(async_work_t *work, MDB_cursor *cursor,
     const uint8_t *hash, MDB_val *value)
 {
-    int          rc;
-    MDB_val      row;
-    uint64_t     bucket, before;
-    async_key_t  place;
+    int                   rc;
+    MDB_val               row;
+    uint64_t              bucket, below;
+    async_key_t           place;
+    const async_sieve_t  *sieve;
 
+    sieve = NULL;
     rc = mdb_cursor_get(cursor, &row, value, MDB_LAST);
 
-    for (before = UINT64_MAX; rc == MDB_SUCCESS; work->probes++) {
-
-        if (row.mv_size < 8) {
-            return MDB_CORRUPTED;
-        }
-
-        bucket = async_get_be64(row.mv_data);
-        before = bucket < before ? bucket : before - 1;
-
-        async_key_known(&place, before, hash);
-
-        row.mv_size = place.len;
-        row.mv_data = place.bytes;
-
-        rc = mdb_cursor_get(cursor, &row, value, MDB_SET_RANGE);
-
-        if (rc == MDB_SUCCESS && row.mv_size == place.len
-            && memcmp(row.mv_data, place.bytes, place.len) == 0
-            && value->mv_size == ASYNC_KNOWN_ROW)
-        {
-            return MDB_SUCCESS;
-        }
-
-        if (before == 0) {
-            return MDB_NOTFOUND;
-        }
-
-        if (rc == MDB_SUCCESS || rc == MDB_NOTFOUND) {
-            rc = mdb_cursor_get(cursor, &row, value,
-                                rc == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
-        }
+    if (rc != MDB_SUCCESS) {
+        return rc;
     }
 
-    return rc;
+    if (row.mv_size < 8) {
+        return MDB_CORRUPTED;
+    }
+
+    for (bucket = async_get_be64(row.mv_data); bucket != 0; /* void */) {
+
+        work->probes++;
+
+        if (sieve == NULL || async_sieve_may_have(sieve, hash)) {
+            async_key_known(&place, bucket, hash);
+
+            row.mv_size = place.len;
+            row.mv_data = place.bytes;
+
+            rc = mdb_cursor_get(cursor, &row, value, MDB_SET);
+
+            if (rc != MDB_NOTFOUND
+                && (rc != MDB_SUCCESS || value->mv_size == ASYNC_KNOWN_ROW))
+            {
+                return rc;
+            }
+        }
+
+        sieve = async_sieve_below(work, bucket);
+
+        if (sieve != NULL) {
+            bucket = sieve->bucket;
+            continue;
+        }
+
+        rc = async_known_below(cursor, bucket, &below);
+
+        if (rc != MDB_SUCCESS) {
+            return rc;
+        }
+
+        async_sieve_want(work, below, bucket);
+        bucket = below;
+    }
+
+    return MDB_NOTFOUND;
+}
+
+
+/* the next bucket with rows below that one */
+
+static int
+async_known_below(MDB_cursor *cursor, uint64_t bucket, uint64_t *below)
+{
+    int          rc;
+    MDB_val      row, value;
+    async_key_t  first;
+
+    async_key_known(&first, bucket, (uint8_t[ASYNC_SUBMIT_HASH]) { 0 });
+
+    row.mv_size = first.len;
+    row.mv_data = first.bytes;
+
+    rc = mdb_cursor_get(cursor, &row, &value, MDB_SET_RANGE);
+
+    if (rc == MDB_SUCCESS || rc == MDB_NOTFOUND) {
+        rc = mdb_cursor_get(cursor, &row, &value,
+                            rc == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
+    }
+
+    if (rc != MDB_SUCCESS) {
+        return rc;
+    }
+
+    if (row.mv_size < 8) {
+        return MDB_CORRUPTED;
+    }
+
+    *below = async_get_be64(row.mv_data);
+
+    return *below < bucket ? MDB_SUCCESS : MDB_CORRUPTED;
 }
 
 
@@ -315,11 +361,20 @@ async_known_move(async_work_t *work, const async_job_t *before,
 /* --- buckets --- */
 
 uint64_t
-async_known_bucket(async_work_t *work)
+async_known_newest(async_work_t *work)
 {
     if (work->bucket == 0) {
         async_bucket_load(work);
     }
+
+    return work->bucket;
+}
+
+
+uint64_t
+async_known_bucket(async_work_t *work)
+{
+    (void) async_known_newest(work);
 
     if (async_bucket_full(work)) {
         work->bucket++;
@@ -403,7 +458,7 @@ async_bucket_full(async_work_t *work)
     keys = async_bucket_entries(work, ASYNC_DB_KNOWN);
     owners = async_bucket_entries(work, ASYNC_DB_OWNERS);
 
-    return work->bucket_jobs >= (keys > owners ? keys : owners) / 2;
+    return work->bucket_jobs >= (keys > owners ? keys : owners) / 24;
 }
 
 

@@ -9,6 +9,7 @@
 
 #include "async_db.h"
 #include "async_scribe.h"
+#include "async_sieve.h"
 
 
 #define ASYNC_SCRIBE_PROBE  4096       /* bytes: too many for a cache */
@@ -359,6 +360,7 @@ async_scribe_leave(async_store_t *store, void *data, async_error_t *err)
 
     free(store->tallies);
     free(store->learned);
+    async_sieve_free(store);
 
     if (store->env != NULL) {
         mdb_env_close(store->env);

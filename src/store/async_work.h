@@ -202,7 +202,8 @@ size_t async_report_encode(async_job_t *job, uint8_t *buf, size_t cap);
 async_rc_t async_known_find(async_work_t *work,
     const uint8_t hash[ASYNC_SUBMIT_HASH], async_id_t *id,
     uint8_t print[ASYNC_SUBMIT_PRINT]);
-/* the bucket that a new job's rows go into */
+/* the bucket that new rows go into, now, and for one job more */
+uint64_t async_known_newest(async_work_t *work);
 uint64_t async_known_bucket(async_work_t *work);
 /* the rows of a new job, in keys and in owners, and all of one to be gone */
 void async_known_put(async_work_t *work, const async_job_t *job);

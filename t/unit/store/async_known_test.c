@@ -589,14 +589,14 @@ many_buckets_begin_no_other(void **state)
     unsigned    n;
     fixture_t  *f = *state;
 
-    for (n = 1; n <= 40; n++) {
+    for (n = 1; n <= 60; n++) {
         assert_submit(f, n, (int) n, 1, ASYNC_OK, n);
         set_bucket(f, n + 1, 0);
     }
 
-    set_bucket(f, 40, 1 << 20);
-    assert_submit(f, 41, 41, 1, ASYNC_OK, 41);
-    assert_int_equal(bucket_of(f, 41), 40);
+    set_bucket(f, 60, 1 << 20);
+    assert_submit(f, 61, 61, 1, ASYNC_OK, 61);
+    assert_int_equal(bucket_of(f, 61), 60);
 }
 
 
