@@ -149,9 +149,10 @@ is(wait_job("/jobs/$id")->{resultUrl}, "https://api.test/v2/jobs/$id/result", 'r
     location /jobs/ { async_status; }
 --- check
 my $answer = request('POST', '/a', body => 'x');
-cmp_ok($answer->{status}, '>=', 500, 'an error');
+is($answer->{status}, 400, 'it is the request that does not say');
+is($answer->json->{code}, 'query-invalid', 'which its client is told');
 is($answer->header('Location'), undef, 'no Location');
-like(error_logged(qr/async_status_uri/), qr/\[error\] .*"async_status_uri" gave 0 bytes/, 'the log says why');
+like(error_logged(qr/async_status_uri/), qr/\[info\] .*"async_status_uri" gave ""/, 'and the log, for who looks, why');
 is(jobs(), 0, 'no job');
 is(executions(), 0, 'no request');
 
@@ -600,9 +601,9 @@ for my $uri ('/a%2Fb/%7euser?q=%20a&&=', '//a///b/', '/a/../b/./c', '/caf%C3%A9?
     location /jobs/ { async_status; }
 --- check
 my $answer = request('POST', '/a/%0d%0aX-Injected:%20yes', body => 'x');
-is($answer->{status}, 503, 'a line break is refused');
+is($answer->{status}, 400, 'a line break is refused');
 is($answer->header('X-Injected'), undef, 'and not sent');
-is(request('POST', '/b?p=x', body => 'x')->{status}, 503, 'so is what does not end in a slash');
+is(request('POST', '/b?p=x', body => 'x')->{status}, 400, 'so is what does not end in a slash');
 is(request('POST', '/b?p=x/', body => 'x')->{status}, 202, 'what does is taken');
 is(jobs(), 1, 'one job');
 
@@ -613,7 +614,7 @@ is(jobs(), 1, 'one job');
     location /a     { async on; async_status_uri http://$host/jobs/; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }
 --- check
-is(request('POST', '/a', host => 'a' x 600, body => 'x')->{status}, 503, 'refused');
+is(request('POST', '/a', host => 'a' x 600, body => 'x')->{status}, 400, 'refused');
 is(jobs(), 0, 'no job');
 unlike(AsyncTest::slurp($AsyncCheck::error_log), qr/\[(?:warn|error)\] .*async_status_uri/, 'the log of all has no word of it');
 is(request('POST', '/a', host => 'a' x 400, body => 'x')->{status}, 202, 'a shorter one is taken');
