@@ -42,6 +42,16 @@ async_stream_id(uint64_t *id, async_str_t text)
 }
 
 
+bool
+async_stream_tells(const async_trail_t *line)
+{
+    return !async_state_final((async_state_t) line->state)
+           || line->event == ASYNC_EVENT_COMPLETED
+           || line->event == ASYNC_EVENT_FAILED
+           || line->event == ASYNC_EVENT_CANCELED;
+}
+
+
 const char *
 async_stream_name(async_event_type_t event, async_state_t state)
 {

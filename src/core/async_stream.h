@@ -22,6 +22,12 @@
 /* Last-Event-ID: false if it is none of ours */
 bool async_stream_id(uint64_t *id, async_str_t text);
 
+/*
+ * Whether a change is told there.  What is done about a job that has ended, a
+ * webhook or a retry by hand, is in its history, and no event of it.
+ */
+bool async_stream_tells(const async_trail_t *line);
+
 /* what a change is called there: a state, or progress */
 const char *async_stream_name(async_event_type_t event, async_state_t state);
 

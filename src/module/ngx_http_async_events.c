@@ -106,7 +106,9 @@ ngx_http_async_events(ngx_http_request_t *r, async_job_t *job)
     final = async_state_final((async_state_t) job->state);
     rc = ngx_http_async_last_id(r, &id);
 
-    if (rc == NGX_OK && final && id >= job->seq) {
+    if (rc == NGX_OK && final
+        && (id >= job->seq || !ngx_http_async_has_news(job, id)))
+    {
         return ngx_http_async_events_over(r);
     }
 

@@ -32,6 +32,8 @@ ngx_int_t ngx_http_async_last_id(ngx_http_request_t *r, uint64_t *id);
  */
 ngx_int_t ngx_http_async_render(const async_job_t *job, uint64_t since,
     uint64_t *until, ngx_str_t *text);
+/* whether there is an event of the job after that one */
+ngx_uint_t ngx_http_async_has_news(const async_job_t *job, uint64_t since);
 /* its present state as the first event of a stream */
 ngx_int_t ngx_http_async_render_state(const async_job_t *job,
     ngx_str_t *text);

@@ -39,8 +39,10 @@ typedef struct {
 
 static bool ngx_http_async_render_line(void *data, uint64_t seq,
     const async_trail_t *line);
-static ngx_int_t ngx_http_async_render_present(ngx_http_async_render_t *render,
-    const char *name);
+static ngx_int_t ngx_http_async_render_present(
+    ngx_http_async_render_t *render, const char *name, uint64_t seq);
+static bool ngx_http_async_news_line(void *data, uint64_t seq,
+    const async_trail_t *line);
 static ngx_int_t ngx_http_async_render_event(ngx_str_t *text,
     const char *name, uint64_t id, const async_job_t *job,
     const async_estimate_t *estimate);
@@ -100,7 +102,7 @@ ngx_http_async_render(const async_job_t *job, uint64_t since,
     if (!render.full && render.until < job->seq
         && ngx_http_async_render_present(&render,
                job->state == ASYNC_STATE_PROCESSING ? "progress"
-               : async_state_name((async_state_t) job->state))
+               : async_state_name((async_state_t) job->state), job->seq)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -119,6 +121,35 @@ ngx_http_async_render(const async_job_t *job, uint64_t since,
 }
 
 
+ngx_uint_t
+ngx_http_async_has_news(const async_job_t *job, uint64_t since)
+{
+    ngx_uint_t     news;
+    async_view_t  *view;
+
+    news = 0;
+    view = ngx_http_async_view();
+
+    /* in doubt a client is told the end once more */
+
+    return view == NULL
+           || async_view_trail(view, &job->id, since,
+                               ngx_http_async_news_line, &news) != ASYNC_OK
+           || news;
+}
+
+
+static bool
+ngx_http_async_news_line(void *data, uint64_t seq, const async_trail_t *line)
+{
+    ngx_uint_t *news = data;
+
+    *news = async_stream_tells(line);
+
+    return !*news;
+}
+
+
 /* the job may have gone on since it was read: that is told later */
 
 static bool
@@ -132,6 +163,11 @@ ngx_http_async_render_line(void *data, uint64_t seq,
 
     if (seq > render->job->seq) {
         return false;
+    }
+
+    if (!async_stream_tells(line)) {
+        render->until = seq;
+        return true;
     }
 
     /* of progress, one line stands: not one that was replaced meanwhile */
@@ -150,8 +186,10 @@ ngx_http_async_render_line(void *data, uint64_t seq,
     name = async_stream_name((async_event_type_t) line->event,
                              (async_state_t) line->state);
 
-    if (seq == render->job->seq) {
-        return ngx_http_async_render_present(render, name) == NGX_OK;
+    if (seq == render->job->seq
+        || async_state_final((async_state_t) line->state))
+    {
+        return ngx_http_async_render_present(render, name, seq) == NGX_OK;
     }
 
     async_stream_past(&past, render->job, seq, line);
@@ -171,17 +209,17 @@ ngx_http_async_render_line(void *data, uint64_t seq,
 
 static ngx_int_t
 ngx_http_async_render_present(ngx_http_async_render_t *render,
-    const char *name)
+    const char *name, uint64_t seq)
 {
-    if (ngx_http_async_render_event(render->text, name, render->job->seq,
-                                    render->job, &render->estimate)
+    if (ngx_http_async_render_event(render->text, name, seq, render->job,
+                                    &render->estimate)
         != NGX_OK)
     {
         render->full = 1;
         return NGX_ERROR;
     }
 
-    render->until = render->job->seq;
+    render->until = seq;
 
     return NGX_OK;
 }

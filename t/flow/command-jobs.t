@@ -169,6 +169,14 @@ is($again->{retryOf}, $failed, 'and names the other');
 is($t->get("/jobs/$failed")->json->{retriedAs}, $as, 'which names it');
 like($t->get("/jobs/$failed/history")->{body}, qr/"event":"retried"/,
      'and has it in its history');
+
+# its event stream has ended, and has no event more
+my $stream = $t->get("/jobs/$failed/events?last_event_id=1")->{body};
+my @events = $stream =~ /^event: (\w+)\nid: (\d+)$/mg;
+is_deeply([@events[0, 2]], ['processing', 'failed'], 'events of the other');
+is(scalar @events, 4, 'and none of the retry');
+is($t->get("/jobs/$failed/events?last_event_id=$events[3]")->{status}, 204,
+   'after its end there is nothing');
 like(said(1, 'retry', $failed), qr/was retried before, as $as/, 'once');
 like(said(1, 'retry', $done), qr/has not failed/, 'what failed, only');
 

@@ -150,6 +150,28 @@ any_job_makes_an_event(void **state)
 
 
 static void
+what_is_done_about_a_job_that_has_ended_is_no_event(void **state)
+{
+    async_trail_t  line;
+
+    (void) state;
+
+    memset(&line, 0, sizeof(line));
+
+    line.event = ASYNC_EVENT_FAILED;
+    line.state = ASYNC_STATE_FAILED;
+    assert_true(async_stream_tells(&line));
+
+    line.event = ASYNC_EVENT_RETRIED;
+    assert_false(async_stream_tells(&line));
+
+    line.event = ASYNC_EVENT_CANCEL_REQUESTED;
+    line.state = ASYNC_STATE_PROCESSING;
+    assert_true(async_stream_tells(&line));
+}
+
+
+static void
 a_change_is_called_by_its_state_or_progress(void **state)
 {
     (void) state;
@@ -214,6 +236,8 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(
+            what_is_done_about_a_job_that_has_ended_is_no_event),
         cmocka_unit_test(an_id_is_a_number_in_one_way),
         cmocka_unit_test(an_event_is_named_and_has_one_line_of_data),
         cmocka_unit_test(any_job_makes_an_event),
