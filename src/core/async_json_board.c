@@ -1,5 +1,5 @@
 /*
- * Queues, jobs and webhooks, as operators are told of them.
+ * Queues, jobs, webhooks and schedules, as operators are told of them.
  */
 
 #include <string.h>
@@ -155,6 +155,57 @@ async_json_board_hook(char *out, size_t cap, const async_id_t *id,
     }
 
     p = async_json_time(p, limit, ",\"endedAt\":\"", hook->ended);
+    p = async_json_literal(p, limit, "}");
+
+    return (p != NULL) ? (size_t) (p - out) : 0;
+}
+
+
+size_t
+async_json_board_schedule(char *out, size_t cap, const async_schedule_t *said,
+    const async_schedule_state_t *state, uint8_t last)
+{
+    char         *p, id[ASYNC_ID_TEXT];
+    const char   *limit;
+    async_str_t   text;
+
+    limit = out + cap;
+
+    p = async_json_text(out, limit, "{\"name\":", state->name);
+
+    if (said != NULL) {
+        text.data = async_misfire_name(said->misfire);
+        text.len = strlen(text.data);
+
+        p = async_json_text(p, limit, ",\"cron\":", said->cron);
+        p = async_json_text(p, limit, ",\"zone\":", said->zone);
+        p = async_json_text(p, limit, ",\"misfire\":", text);
+        p = async_json_flag(p, limit, ",\"overlap\":true", said->overlap);
+    }
+
+    p = async_json_flag(p, limit, ",\"gone\":true",
+                        said == NULL || said->gone);
+    p = async_json_flag(p, limit, ",\"paused\":true", state->paused);
+
+    if (state->next != ASYNC_SCHEDULE_NEVER) {
+        p = async_json_time(p, limit, ",\"nextAt\":\"", state->next);
+    }
+
+    p = async_json_time(p, limit, ",\"firedAt\":\"", state->fired);
+
+    if (state->job.bytes[0] != 0 || state->job.bytes[6] != 0) {
+        (void) async_id_format(id, &state->job);
+
+        p = async_json_literal(p, limit, ",\"job\":\"");
+        p = async_json_raw(p, limit, id, ASYNC_ID_TEXT);
+        p = async_json_literal(p, limit, "\"");
+    }
+
+    text.data = async_state_name((async_state_t) last);
+    text.len = strlen(text.data);
+
+    p = async_json_text(p, limit, ",\"last\":", text);
+    p = async_json_number(p, limit, ",\"skipped\":", state->skipped);
     p = async_json_literal(p, limit, "}");
 
     return (p != NULL) ? (size_t) (p - out) : 0;

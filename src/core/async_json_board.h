@@ -12,10 +12,13 @@
 #include "async_hook.h"
 #include "async_job.h"
 #include "async_policy.h"
+#include "async_schedule.h"
 
 
 /* enough for any queue, its name escaped */
 #define ASYNC_JSON_QUEUE_MAX  1024
+/* enough for any schedule */
+#define ASYNC_JSON_SCHEDULE_MAX  8192
 /* enough for any webhook, its URL escaped */
 #define ASYNC_JSON_HOOK_MAX  16384
 /* enough for any job */
@@ -43,6 +46,12 @@ size_t async_json_board_job(char *out, size_t cap, const async_job_t *job,
 /* without what follows the path of its URL, which may be a secret */
 size_t async_json_board_hook(char *out, size_t cap, const async_id_t *id,
     const async_hook_t *hook);
+
+/* said NULL: it is not known any more; last: async_state_t of its last job, or
+   0 */
+size_t async_json_board_schedule(char *out, size_t cap,
+    const async_schedule_t *said, const async_schedule_state_t *state,
+    uint8_t last);
 
 
 #endif /* ASYNC_JSON_BOARD_H */

@@ -368,9 +368,8 @@ function showOverview() {
         ['Running', sum('processing')],
         ['Queues', overview.queues.length],
         ['Jobs kept', overview.jobs],
-        ['Store', `${(overview.usedBytes / overview.sizeBytes * 100)
-                     .toFixed(1)} %`],
-        ['Of', bytes(overview.sizeBytes)],
+        [`Store, of ${bytes(overview.sizeBytes)}`,
+         `${(overview.usedBytes / overview.sizeBytes * 100).toFixed(1)} %`],
     ]);
 
     fill($('queues'), overview.queues, (q) => q.name, (q) => [
@@ -829,6 +828,61 @@ function showWebhooks(page) {
 }
 
 
+/* --- schedules --- */
+
+const standing = (one) => one.gone ? 'not in nginx.conf'
+                                   : one.paused ? 'paused' : 'open';
+
+
+function scheduleActions(one) {
+    if (!overview.actions) {
+        return '';
+    }
+
+    const args = { name: one.name };
+    const list = [];
+
+    if (!one.gone) {
+        list.push(['Run now', 'schedule-run',
+                   `Run ${one.name} now, besides its times?`,
+                   () => 'It runs as soon as the worker takes it.']);
+    }
+
+    list.push(one.paused
+        ? ['Resume', 'schedule-resume', null,
+           () => `${one.name} runs at its times again.`]
+        : ['Pause', 'schedule-pause', null,
+           () => `${one.name} runs no more until it is resumed.`]);
+
+    return parts([one.gone, one.paused], () => [el('span', {
+        'class': 'buttons',
+    }, ...list.map(([label, name, question, done]) =>
+        doer(label, name, args, question, done)))]);
+}
+
+
+function showSchedules(list) {
+    fill($('schedules'), list, (one) => one.name, (one) => [
+        one.name,
+        [one.cron ?? '', one.zone ?? '',
+         one.misfire && one.misfire !== 'once' ? `misfire=${one.misfire}` : '',
+         one.overlap ? 'overlap=allow' : ''].filter(Boolean).join(', '),
+        clock(one.nextAt), clock(one.firedAt),
+        one.job ? parts([one.job, one.last], () => [
+            ...jobLink(one.job).make(), ' ',
+            ...(one.last ? badge(one.last).make() : []),
+        ]) : '',
+        one.skipped,
+        parts(standing(one), () => [el('span', {
+            'class': one.paused ? 'status paused' : 'status',
+        }, standing(one))]),
+        scheduleActions(one),
+    ]);
+
+    $('no-schedules').hidden = list.length > 0;
+}
+
+
 /* --- views --- */
 
 const views = {
@@ -869,6 +923,13 @@ const views = {
             showWebhooks(await ask('webhooks', {
                 ...at.query, state: $('webhook-state').value,
             }, signal));
+        },
+    },
+
+    schedules: {
+        async refresh(at, signal) {
+            await acquaint(signal);
+            showSchedules((await ask('schedules', {}, signal)).schedules);
         },
     },
 

@@ -65,7 +65,8 @@ my %home;                   # their chapters
             next if $level < 3;
         }
 
-        push @{ $chapters{$chapter} }, $_;
+        # a page of text has no pictures
+        push @{ $chapters{$chapter} }, $_ if $fenced || !/^!\[/;
     }
 }
 

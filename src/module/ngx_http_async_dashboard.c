@@ -68,6 +68,7 @@ static ngx_http_async_data_t  ngx_http_async_datas[] = {
     { ngx_string("data/jobs"), ngx_http_async_jobs },
     { ngx_string("data/job"), ngx_http_async_job },
     { ngx_string("data/webhooks"), ngx_http_async_webhooks },
+    { ngx_string("data/schedules"), ngx_http_async_schedules },
     { ngx_string("live"), ngx_http_async_live },
     { ngx_null_string, NULL }
 };

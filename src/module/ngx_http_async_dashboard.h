@@ -9,6 +9,7 @@
  *         {dashboard}data/jobs        a page of a list
  *         {dashboard}data/job?id=     one job, with its history
  *         {dashboard}data/webhooks    deliveries and dead letters
+ *         {dashboard}data/schedules
  *         {dashboard}live             an event stream
  *   POST  {dashboard}act/NAME         with "actions"
  *
@@ -97,6 +98,11 @@ ngx_int_t ngx_http_async_webhooks(ngx_http_request_t *r);
 /* ,"webhook":{...} if the job has one */
 ngx_int_t ngx_http_async_add_hook_of(ngx_http_async_doc_t *doc,
     const async_id_t *id);
+
+/* ngx_http_async_dashboard_schedules.c */
+ngx_int_t ngx_http_async_schedules(ngx_http_request_t *r);
+/* there is one, or was */
+ngx_uint_t ngx_http_async_has_schedules(void);
 
 /* ngx_http_async_dashboard_charts.c */
 ngx_int_t ngx_http_async_charts(ngx_http_request_t *r);

@@ -12,6 +12,8 @@
 
 #include "ngx_http_async_dashboard.h"
 
+#include "async_schedules.h"
+
 
 #define NGX_HTTP_ASYNC_BY    128              /* of "dashboard:user" */
 #define NGX_HTTP_ASYNC_HELD  100              /* ms */
@@ -74,6 +76,9 @@ static async_rc_t ngx_http_async_run_redeliver(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_pause(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_resume(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_purge(ngx_http_async_deed_t *deed);
+static async_rc_t ngx_http_async_run_schedule(ngx_http_async_deed_t *deed);
+static async_rc_t ngx_http_async_pause_schedule(ngx_http_async_deed_t *deed);
+static async_rc_t ngx_http_async_resume_schedule(ngx_http_async_deed_t *deed);
 
 
 static const ngx_http_async_action_t  ngx_http_async_actions[] = {
@@ -84,6 +89,9 @@ static const ngx_http_async_action_t  ngx_http_async_actions[] = {
     { ngx_string("pause"), 0, ngx_http_async_run_pause },
     { ngx_string("resume"), 0, ngx_http_async_run_resume },
     { ngx_string("purge"), 0, ngx_http_async_run_purge },
+    { ngx_string("schedule-run"), 0, ngx_http_async_run_schedule },
+    { ngx_string("schedule-pause"), 0, ngx_http_async_pause_schedule },
+    { ngx_string("schedule-resume"), 0, ngx_http_async_resume_schedule },
     { ngx_null_string, 0, NULL }
 };
 
@@ -435,6 +443,11 @@ ngx_http_async_deed_answer(ngx_http_request_t *r, ngx_http_async_deed_t *deed)
                                            "There is nothing of that name.\n");
 
     case ASYNC_REFUSED:
+        if (!deed->action->of_job) {
+            return ngx_http_async_reply_text(r, NGX_HTTP_CONFLICT,
+                       "It is no longer in nginx.conf.\n");
+        }
+
         return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_FINISHED,
                    "The job is not in a state in which this can be done.",
                    &deed->id, 0);
@@ -580,4 +593,32 @@ ngx_http_async_run_purge(ngx_http_async_deed_t *deed)
     deed->done = deed->purge.done;
 
     return rc;
+}
+
+
+static async_rc_t
+ngx_http_async_run_schedule(ngx_http_async_deed_t *deed)
+{
+    async_str_t  name = { (char *) deed->name.data, deed->name.len };
+
+    return async_store_run_schedule(deed->store, name, &deed->as,
+                                    &deed->error);
+}
+
+
+static async_rc_t
+ngx_http_async_pause_schedule(ngx_http_async_deed_t *deed)
+{
+    async_str_t  name = { (char *) deed->name.data, deed->name.len };
+
+    return async_store_pause_schedule(deed->store, name, true, &deed->error);
+}
+
+
+static async_rc_t
+ngx_http_async_resume_schedule(ngx_http_async_deed_t *deed)
+{
+    async_str_t  name = { (char *) deed->name.data, deed->name.len };
+
+    return async_store_pause_schedule(deed->store, name, false, &deed->error);
 }

@@ -60,6 +60,10 @@ ngx_http_async_live(ngx_http_request_t *r)
 
     live->seated = 1;
 
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     rc = ngx_http_async_live_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {

@@ -91,6 +91,10 @@ ngx_http_async_add_used(ngx_http_async_doc_t *doc)
         ngx_http_async_doc_literal(doc, ",\"webhooks\":true");
     }
 
+    if (ngx_http_async_has_schedules()) {
+        ngx_http_async_doc_literal(doc, ",\"schedules\":true");
+    }
+
     return NGX_OK;
 }
 

@@ -1,4 +1,7 @@
-/* dashboard.js HOME SHOTS: the dashboard of HOME, screenshots into SHOTS */
+/*
+ * dashboard.js HOME SHOTS OTHER PORT: the dashboard of HOME, screenshots into
+ * SHOTS; port OTHER is somebody else's, PORT is where we are backend
+ */
 
 'use strict';
 
@@ -91,6 +94,27 @@ async function show(page, id) {
 }
 
 
+/* a backend that reports what it was asked to, and answers with it */
+function serve(port) {
+    return http.createServer(async (request, response) => {
+        const url = new URL(request.url, 'http://x');
+
+        request.resume();
+
+        const vector = url.searchParams.get('prefix');
+
+        await fetch(request.headers['async-progress-url'], {
+            method: 'POST',
+            body: JSON.stringify({ percentComplete: 50, message: vector }),
+        });
+
+        response.writeHead(200, {
+            Location: `/${encodeURIComponent(vector)}`,
+        }).end();
+    }).listen(port, '127.0.0.1').unref();
+}
+
+
 const shownStatus = (page, wanted) => until(page, (value) =>
     document.querySelector('#job-facts .status')?.textContent === value,
     wanted);
@@ -157,10 +181,24 @@ const steps = {
                 }
             }
 
-            const answer = page.waitForResponse(/data\/job/);
+            /* as it asks, we ask: its own answer may be overtaken by a look */
+            const asked = page.waitForRequest((request) => {
+                const url = new URL(request.url());
+                const owner = request.headers()['async-dashboard-owner'];
+
+                return /\/data\/jobs?$/.test(url.pathname)
+                    && Object.entries(fields).every(([name, value]) =>
+                        name === 'owner' ? owner === encodeURIComponent(value)
+                        : name === 'until' ? url.searchParams.get(name)
+                        : url.searchParams.get(name) === value);
+            });
 
             await page.click('button:text-is("Search")');
-            return (await answer).json();
+
+            const request = await asked;
+
+            return (await fetch(request.url(),
+                                { headers: request.headers() })).json();
         };
         const tally = (page, of) => page.jobs.reduce((sums, one) => {
             const name = one.job[of];
@@ -268,6 +306,38 @@ const steps = {
         return result;
     },
 
+    async schedules(page, home, shot) {
+        const result = {};
+        const row = '#schedules tr[data-key=nightly]';
+        const cell = (n) => text(page, `${row} td:nth-child(${n})`);
+        const state = (wanted) => until(page, ([selector, value]) =>
+            document.querySelector(selector).textContent === value,
+            [`${row} td:nth-child(7)`, wanted]);
+
+        await page.waitForSelector('nav [href="#/schedules"]:visible');
+        result.offered = true;
+        await page.click('nav [href="#/schedules"]');
+        await page.waitForSelector(row);
+        result.cron = await cell(2);
+        result.next = Number(/ 03:00:00$/.test(await cell(3)));
+
+        await page.click(`${row} button:text-is("Pause")`);
+        await state('paused');
+        result.paused = await cell(7);
+        result.none = await cell(3);
+        await page.click(`${row} button:text-is("Resume")`);
+        await state('open');
+        result.resumed = await cell(7);
+
+        await page.click(`${row} button:text-is("Run now")`);
+        await page.click('#confirm-yes');
+        await page.waitForSelector(`${row} .completed`);
+        await shot('schedules');
+        result.ran = await text(page, `${row} .completed`);
+
+        return result;
+    },
+
     async reader(page, home, shot, made) {
         await page.goto(`${home}/board/#/overview`);
         await page.waitForSelector('#queues tr');
@@ -338,6 +408,7 @@ const steps = {
 
         for (const [name, hash] of Object.entries({
             overview: '#/overview', jobs: '#/jobs',
+            schedules: '#/schedules',
             job: `#/job/${made.failed}` }))
         {
             await go(page, hash);
@@ -406,7 +477,7 @@ const steps = {
         for (const vector of vectors) {
             const value = encodeURIComponent(vector);
             const one = await submitRaw(home, `/hostile?prefix=${value}`
-                + `&header=Location:/${value}&v=${vector}`);
+                + `&v=${vector}`);
 
             jobs.push({ id: one.id, vector });
         }
@@ -443,12 +514,17 @@ const steps = {
                                   `dashboard:${vector.split(':')[0]}`)
                           : shows('#job-facts dd', `prefix=${encoded}`)
                             + shows('#job-facts dd', `/jobs/${encoded}/`)
-                            + shows('#job-facts dd', `/${encoded}`);
+                            + shows('#job-facts dd', `/${encoded}`)
+                            + shows('#job-facts dd', vector);
             }, one);
         }
 
-        await go(page, '#/overview');
-        await page.waitForSelector('#queues tr');
+        for (const [hash, body] of [['jobs', 'jobs'], ['schedules',
+            'schedules'], ['overview', 'queues']])
+        {
+            await go(page, `#/${hash}`);
+            await page.waitForSelector(`#${body} tr`);
+        }
 
         const ran = await page.evaluate(() => Number(window.ran ?? 0)
             + document.querySelectorAll('img, iframe, object, embed, base,'
@@ -456,19 +532,18 @@ const steps = {
 
         page.off('request', listen);
 
-        return { vectors: vectors.length * 4, ran, foreign, said, shown };
+        return { vectors: vectors.length * 5, ran, foreign, said, shown };
     },
 
     /* a page of somebody else, in the browser of one who has access */
-    async others(page, home) {
+    async others(page, home, shot, made) {
         const result = { status: {} };
-        const port = (await page.evaluate(() => 0), process.argv[4]);
 
         for (const host of ['127.0.0.1', 'localhost']) {
             const one = await submit(home, '/mail?n=other');
             const act = `${home}/desk/act/cancel?id=${one.id}`;
 
-            await page.goto(`http://${host}:${port}/`);
+            await page.goto(`http://${host}:${made.other}/`);
             await page.evaluate(attack, [act, `${home}/desk/`]);
             result.framed = await page.evaluate(() => new Promise((done) => {
                 const frame = document.querySelector('iframe.page');
@@ -546,8 +621,10 @@ async function attack([act, home]) {
 }
 
 
-browse(async (page, home, shots) => {
+browse(async (page, home, shots, other, port) => {
     const errors = [];
+
+    serve(port);
     let refused = 0;
 
     page.setDefaultTimeout(30000);
@@ -581,7 +658,8 @@ browse(async (page, home, shots) => {
 
     for (const [name, step] of Object.entries(steps)) {
         try {
-            result[name] = await step(page, home, shot, { failed: failed.id });
+            result[name] = await step(page, home, shot, { failed: failed.id,
+                                                     other });
         } catch (error) {
             await shot('broken');
             error.message = `${name}: ${error.message}`;

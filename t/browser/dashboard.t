@@ -18,7 +18,12 @@ my $t = AsyncTest->new(name => 'dashboard-browser', http => <<'END');
 
     server {
         listen 127.0.0.1:%%PORT%%;
+        server_name board.test;
         async_status_uri /jobs/;
+
+        async_schedule nightly "0 3 * * *" POST /reports?n=nightly;
+        async_schedule "<img/src=x/onerror=window.ran=1>" "0 3 * * *"
+                       POST /reports;
 
         location /reports {
             async on queue=reports;
@@ -41,12 +46,16 @@ my $t = AsyncTest->new(name => 'dashboard-browser', http => <<'END');
         location /hostile {
             async on queue=reports;
             async_status_uri /jobs/$arg_prefix/;
-            proxy_pass http://%%BACKEND%%;
+            proxy_pass http://127.0.0.1:%%PORT_NODE%%;
         }
 
         location /waits {
             async on "queue=<img/src=x/onerror=window.ran=1>";
             proxy_pass http://%%BACKEND%%;
+        }
+
+        location /progress/ {
+            async_progress base=http://127.0.0.1:%%PORT%%;
         }
 
         location /jobs/  { async_status; }
@@ -69,11 +78,12 @@ $t->start;
 
 my $home = 'http://127.0.0.1:' . $t->port;
 my $seen = $t->node('t/browser/dashboard.js', $home, $shots,
-                    $t->port('OTHER'));
+                    $t->port('OTHER'), $t->port('NODE'));
 
 is_deeply($seen->{overview}, {
     live    => 'live',
-    figures => ['Waiting', 'Running', 'Queues', 'Jobs kept', 'Store', 'Of'],
+    figures => ['Waiting', 'Running', 'Queues', 'Jobs kept',
+                'Store, of 64.0 GiB'],
     mail    => 'paused',
     bars    => 1,
     width   => '15 min',
@@ -99,6 +109,11 @@ is_deeply($seen->{acts}, {
     retried => 'failed', paused => 'paused', resumed => 'open',
     purged => 'canceled', deleted => 404,
 }, 'cancel, retry, pause, resume, purge and delete');
+
+is_deeply($seen->{schedules}, {
+    offered => JSON::PP::true, cron => '0 3 * * *', next => 1,
+    paused => 'paused', none => '', resumed => 'open', ran => 'completed',
+}, 'a schedule is paused, resumed and run');
 
 is_deeply($seen->{reader}, { buttons => 0, heads => 0, act => 403 },
           'without "actions" there is no button, and no action');

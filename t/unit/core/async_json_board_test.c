@@ -217,6 +217,52 @@ a_webhook_shows_no_secret_of_its_url(void **state)
 }
 
 
+static void
+a_schedule_shows_what_became_of_it(void **state)
+{
+    char                    out[ASYNC_JSON_SCHEDULE_MAX];
+    size_t                  cap, len;
+    async_schedule_t        said = { .misfire = ASYNC_MISFIRE_ALL,
+                                     .overlap = true };
+    async_schedule_state_t  now = { .next = 1795341600000,
+                                    .fired = 1795341601500, .skipped = 3,
+                                    .paused = true };
+
+    static const char  full[] = "{\"name\":\"nightly\""
+        ",\"cron\":\"0 3 * * *\",\"zone\":\"Europe/Rome\""
+        ",\"misfire\":\"all\",\"overlap\":true,\"paused\":true"
+        ",\"nextAt\":\"2026-11-22T10:00:00.000Z\""
+        ",\"firedAt\":\"2026-11-22T10:00:01.500Z\",\"job\":\"" ID "\""
+        ",\"last\":\"failed\",\"skipped\":3}";
+    static const char  gone[] = "{\"name\":\"nightly\",\"gone\":true"
+        ",\"skipped\":0}";
+
+    (void) state;
+
+    set(&now.name, "nightly");
+    set(&said.cron, "0 3 * * *");
+    set(&said.zone, "Europe/Rome");
+    assert_true(async_id_parse(&now.job, ID, strlen(ID)));
+
+    for (cap = 0; cap < sizeof(full); cap++) {
+        len = async_json_board_schedule(out, cap, &said, &now,
+                                        ASYNC_STATE_FAILED);
+        assert_int_equal(len, cap < sizeof(full) - 1 ? 0 : cap);
+    }
+
+    assert_memory_equal(out, full, sizeof(full) - 1);
+
+    memset(&now, 0, sizeof(now));
+    now.next = ASYNC_SCHEDULE_NEVER;
+    set(&now.name, "nightly");
+
+    len = async_json_board_schedule(out, sizeof(out), NULL, &now,
+                                    ASYNC_STATE_NONE);
+    assert_int_equal(len, sizeof(gone) - 1);
+    assert_memory_equal(out, gone, len);
+}
+
+
 int
 main(void)
 {
@@ -225,7 +271,8 @@ main(void)
         cmocka_unit_test(a_dialect_of_a_newer_version_is_native),
         cmocka_unit_test(the_longest_job_fits_the_promised_room),
         cmocka_unit_test(a_queue_shows_its_limits),
-        cmocka_unit_test(a_webhook_shows_no_secret_of_its_url)
+        cmocka_unit_test(a_webhook_shows_no_secret_of_its_url),
+        cmocka_unit_test(a_schedule_shows_what_became_of_it)
     };
 
     return cmocka_run_group_tests_name("async_json_board", tests, NULL, NULL);
