@@ -55,8 +55,8 @@ typedef struct {
 typedef struct {
     async_str_t   name;
     int64_t       next;                 /* unix ms, 0: to be found */
-    int64_t       last;                 /* the time that was due at the last
-                                           firing, 0: none yet */
+    int64_t       last;                 /* the last time that a firing was
+                                           for, 0: none yet */
     int64_t       fired;                /* when that was */
     bool          paused;
     async_id_t    job;                  /* of that firing or of a run by hand;

@@ -163,7 +163,7 @@ async_fire_done(async_work_t *work, const async_event_t *event)
         async_work_delete(work, &key);
 
     } else {
-        state.last = firing->due;
+        state.last = firing->last;
         state.next = firing->next;
     }
 

@@ -105,6 +105,7 @@ struct async_firing_s {
     async_str_t  name;
     bool         by_hand;                 /* due and next do not count */
     int64_t      due;                     /* what was next until now */
+    int64_t      last;                    /* the last time that is done with */
     int64_t      next;
 };
 

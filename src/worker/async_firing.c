@@ -10,7 +10,6 @@
 #define ASYNC_FIRING_LOOK    1000       /* ms between looks for changes */
 #define ASYNC_FIRING_AGAIN   1000       /* ms before what was refused */
 #define ASYNC_FIRING_TELL    60000      /* ms between words on one trouble */
-#define ASYNC_FIRING_FRESH   60000      /* ms that a zone's file is believed */
 
 /*
  * A clock that was set back by less has fired its times: they do not come
@@ -66,9 +65,6 @@ static void async_firing_moved(async_firing_pass_t *pass,
 static void async_firing_next(async_firings_t *f, int64_t next);
 static int64_t async_firing_after(const async_cron_t *cron,
     const async_zone_t *zone, int64_t after);
-static const async_zone_t *async_firing_zone(async_firings_t *f,
-    async_str_t name, int64_t boot, async_error_t *err);
-static void async_firing_zones(async_firings_t *f);
 static void async_firing_told(async_firings_t *f, async_str_t name,
     const char *why, int64_t boot);
 
@@ -94,7 +90,7 @@ async_firing_clean(async_firings_t *f)
     }
 
     f->n = 0;
-    async_firing_zones(f);
+    async_firing_zones_clean(f);
 }
 
 
@@ -389,7 +385,12 @@ async_firing_judge(async_firing_pass_t *pass, const async_firing_due_t *due,
     job = &pass->f->jobs[pass->f->n - 1];
     job->firing.due = due->next;
     job->firing.next = next;
-    job->late = pass->wall - due->next;
+    job->late = pass->wall - at;
+
+    /* one run for all of them: up to now there is none left */
+
+    job->firing.last = late && job->ticket.said.misfire == ASYNC_MISFIRE_ONCE
+                       ? pass->wall : at;
 
     async_firing_next(pass->f, next);
 }
@@ -620,66 +621,7 @@ async_firing_wake(const async_firings_t *f, const async_clock_t *clock,
 }
 
 
-/* --- time zones --- */
-
-static const async_zone_t *
-async_firing_zone(async_firings_t *f, async_str_t name, int64_t boot,
-    async_error_t *err)
-{
-    unsigned              i;
-    async_firing_zone_t  *zone;
-
-    if (boot >= f->zones_end) {
-        async_firing_zones(f);
-        f->zones_end = boot + ASYNC_FIRING_FRESH;
-    }
-
-    for (i = 0; i < ASYNC_FIRING_ZONES; i++) {
-        zone = &f->zones[i];
-
-        if (zone->used && zone->len == name.len
-            && (name.len == 0
-                || memcmp(zone->name, name.data, name.len) == 0))
-        {
-            return &zone->file.zone;
-        }
-    }
-
-    zone = &f->zones[f->turn++ % ASYNC_FIRING_ZONES];
-
-    if (zone->used) {
-        async_zone_free(&zone->file);
-        zone->used = false;
-    }
-
-    if (async_zone_load(&zone->file, name, err) != ASYNC_OK) {
-        return NULL;
-    }
-
-    zone->used = true;
-    zone->len = name.len;
-
-    if (name.len != 0) {
-        memcpy(zone->name, name.data, name.len);
-    }
-
-    return &zone->file.zone;
-}
-
-
-static void
-async_firing_zones(async_firings_t *f)
-{
-    unsigned  i;
-
-    for (i = 0; i < ASYNC_FIRING_ZONES; i++) {
-        if (f->zones[i].used) {
-            async_zone_free(&f->zones[i].file);
-            f->zones[i].used = false;
-        }
-    }
-}
-
+/* --- what is wrong --- */
 
 static void
 async_firing_told(async_firings_t *f, async_str_t name, const char *why,

@@ -77,4 +77,12 @@ int64_t async_firing_wake(const async_firings_t *f,
     const async_clock_t *clock, int64_t wall, int64_t boot);
 
 
+/* --- async_firing_zone.c --- */
+
+/* NULL: there is no such zone.  Valid until the next call */
+const async_zone_t *async_firing_zone(async_firings_t *f, async_str_t name,
+    int64_t boot, async_error_t *err);
+void async_firing_zones_clean(async_firings_t *f);
+
+
 #endif /* ASYNC_FIRING_H */
