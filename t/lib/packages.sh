@@ -19,7 +19,7 @@ demo='curl python3'
 
 # the last lines: what Test::Nginx uses, see test-nginx.sh
 test='chromium clang cppcheck libclang-rt-dev libcmocka-dev groff-base man-db
-      nodejs npm openssl perl php-cgi procps prometheus systemd
+      nodejs npm openssl perl php-cgi procps prometheus systemd tzdata
       libhttp-message-perl libipc-run-perl liblist-moreutils-perl
       libtest-base-perl libtest-longstring-perl libtext-diff-perl
       liburi-perl libwww-perl'
