@@ -82,7 +82,8 @@ ok 'the folder of the store is root'"'"'s' is "$(mode $store)" '755 root'
 
 echo "async_store $store;" > /etc/nginx/conf.d/async.conf
 sed -i 's|location /reports {|location /jobs/ { async_status; }\n    & async on;|
-        s|location /jobs|location /dashboard/ { async_dashboard; }\n    &|' $site
+        s|location /jobs|location /dashboard/ { async_dashboard; }\n    &|
+        s|location /jobs|location /metrics { async_metrics; }\n    &|' $site
 reload() { nginx -t && systemctl reload nginx; }
 ok 'directives are added, nginx is reloaded' reload
 ok 'a job completes' within 60 completes 1 'some words'
@@ -91,6 +92,8 @@ ok 'with its result' results "$first"
 ok 'the command line shows it' eval 'nginx-async jobs | grep -q completed'
 ok 'and so does the dashboard' eval \
     'curl -fs http://localhost/dashboard/ | grep -qi "<html"'
+ok 'and what Prometheus reads' eval \
+    'curl -fs http://localhost/metrics | grep "finished_total.*completed.* 1$"'
 
 for folder in 'db 700 www-data' 'spool 700 www-data' 'run 755 root'; do
     set -- $folder
@@ -167,7 +170,7 @@ ok 'which has the results' results "$first" "$secret" "$cut"
 # --- remove ------------------------------------------------------------------------
 
 rm /etc/nginx/conf.d/async.conf
-sed -i '/async_status/d; /async_dashboard/d; s/ async on;//' $site
+sed -i '/async_/d; s/ async on;//' $site
 ok 'the directives go' reload
 ok 'and so do the packages' apt-get -q -y remove nginx-async \
     libnginx-mod-http-async

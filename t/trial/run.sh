@@ -130,7 +130,7 @@ timeout 1800 qemu-system-x86_64 -accel "${ACCEL:-tcg,thread=multi}" -cpu max \
     -kernel "$root"/boot/vmlinuz-* -initrd "$root"/boot/initrd.img-* \
     -append 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0' \
     -drive "file=$work/disk,if=virtio,format=raw" \
-    < /dev/null | tr -d '\r' | tee "$work/console" | grep --line-buffered \
+    < /dev/null | stdbuf -oL tr -d '\r' | tee "$work/console" | grep --line-buffered \
     -E '^(ok|not ok|#|[0-9]+\.\.)' || true
 
 plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$work/console")
