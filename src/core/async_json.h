@@ -28,6 +28,14 @@ size_t async_json_job(char *out, size_t cap, const async_job_t *job,
     const async_estimate_t *estimate);
 
 /*
+ * {"type":"job.completed","timestamp":…,"data":{document}} of a job that has
+ * ended (contract, section 7); the caller has made its prefix absolute.
+ */
+#define ASYNC_JSON_WEBHOOK_MAX  (128 + ASYNC_JSON_JOB_MAX)
+
+size_t async_json_webhook(char *out, size_t cap, const async_job_t *job);
+
+/*
  * The strong ETag of that document, quotes included (RFC 9110, 8.8.3): the
  * number of the job's last change, and what the estimate shows, which moves
  * between changes; nothing else in the document does.  So two documents of a

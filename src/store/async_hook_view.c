@@ -8,12 +8,13 @@
 #include "async_work.h"
 
 
-#define ASYNC_HOOK_ASIDE  1024      /* unsound rows that a look passes by */
+#define ASYNC_HOOK_ROWS  1024       /* of timers, in a look */
 
 
 static int async_hooks_due(async_view_t *view, MDB_cursor *cursor,
-    int64_t now, const async_id_t *skip, unsigned nskip,
-    async_due_hook_t *due, unsigned max, unsigned *n, int64_t *next);
+    int64_t now, async_due_place_t *place, const async_id_t *skip,
+    unsigned nskip, async_due_hook_t *due, unsigned max, unsigned *n,
+    int64_t *next);
 static bool async_hooks_skipped(const async_id_t *id, const async_id_t *skip,
     unsigned nskip);
 static async_rc_t async_hooks_read(async_view_t *view, const async_id_t *id,
@@ -24,9 +25,9 @@ static int async_hooks_walk(MDB_cursor *cursor, uint8_t state,
 
 
 async_rc_t
-async_view_due_hooks(async_view_t *view, int64_t now, const async_id_t *skip,
-    unsigned nskip, async_due_hook_t *due, unsigned max, unsigned *n,
-    int64_t *next)
+async_view_due_hooks(async_view_t *view, int64_t now,
+    async_due_place_t *place, const async_id_t *skip, unsigned nskip,
+    async_due_hook_t *due, unsigned max, unsigned *n, int64_t *next)
 {
     int          rc;
     async_rc_t   result;
@@ -45,8 +46,8 @@ async_view_due_hooks(async_view_t *view, int64_t now, const async_id_t *skip,
                          &cursor);
 
     if (rc == MDB_SUCCESS) {
-        rc = async_hooks_due(view, cursor, now, skip, nskip, due, max, n,
-                             next);
+        rc = async_hooks_due(view, cursor, now, place, skip, nskip, due, max,
+                             n, next);
         mdb_cursor_close(cursor);
     }
 
@@ -58,54 +59,61 @@ async_view_due_hooks(async_view_t *view, int64_t now, const async_id_t *skip,
 
 static int
 async_hooks_due(async_view_t *view, MDB_cursor *cursor, int64_t now,
-    const async_id_t *skip, unsigned nskip, async_due_hook_t *due,
-    unsigned max, unsigned *n, int64_t *next)
+    async_due_place_t *place, const async_id_t *skip, unsigned nskip,
+    async_due_hook_t *due, unsigned max, unsigned *n, int64_t *next)
 {
-    int               rc;
-    MDB_val           k, v;
-    int64_t           at;
-    unsigned          left;
-    async_id_t        id;
-    async_key_t       key;
+    int                rc;
+    MDB_val            k, v;
+    unsigned           left;
+    async_key_t        key;
     async_due_hook_t  *hook;
 
-    async_key_timer(&key, ASYNC_TIMER_HOOK, 0, &(async_id_t) { { 0 } });
+    async_key_timer(&key, ASYNC_TIMER_HOOK, place->set ? place->due : 0,
+                    &place->id);
+    place->set = false;
 
     k.mv_size = key.len;
     k.mv_data = key.bytes;
 
     rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
 
-    for (left = nskip + max + ASYNC_HOOK_ASIDE;
-         rc == MDB_SUCCESS && *n < max && left > 0;
-         left--)
-    {
+    for (left = ASYNC_HOOK_ROWS; rc == MDB_SUCCESS; left--) {
+
         if (k.mv_size != key.len
             || *(uint8_t *) k.mv_data != ASYNC_TIMER_HOOK)
         {
             break;
         }
 
-        at = (int64_t) async_get_be64((uint8_t *) k.mv_data + 1);
+        place->due = (int64_t) async_get_be64((uint8_t *) k.mv_data + 1);
+        async_key_id(&k, &place->id);
 
-        if (at > now) {
-            *next = at;
+        if (place->due > now) {
+            *next = place->due;
             break;
         }
 
-        async_key_id(&k, &id);
+        if (*n == max || left == 0) {
+            place->set = true;
+            break;
+        }
+
         hook = &due[*n];
 
-        if (!async_hooks_skipped(&id, skip, nskip)
-            && async_hooks_read(view, &id, &hook->hook, hook->buf)
+        if (!async_hooks_skipped(&place->id, skip, nskip)
+            && async_hooks_read(view, &place->id, &hook->hook, hook->buf)
                == ASYNC_OK
-            && hook->hook.due == at)
+            && hook->hook.due == place->due)
         {
-            hook->id = id;
+            hook->id = place->id;
             (*n)++;
         }
 
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+
+    if (!place->set) {
+        memset(place, 0, sizeof(async_due_place_t));
     }
 
     return rc;

@@ -36,12 +36,19 @@ typedef struct {
 
 /*
  * Those that are due, the longest first, at most max of them and none of the
- * nskip whose jobs are in skip.  *next: unix ms of the first that is not due
- * yet, 0 = none.
+ * nskip whose jobs are in skip.  place begins as zeroes and says where to go
+ * on; it is not set once all were seen.  *next: unix ms of the first that is
+ * not due yet, 0 = none, or it was not come to.
  */
+typedef struct {
+    bool        set;
+    int64_t     due;
+    async_id_t  id;
+} async_due_place_t;
+
 async_rc_t async_view_due_hooks(async_view_t *view, int64_t now,
-    const async_id_t *skip, unsigned nskip, async_due_hook_t *due,
-    unsigned max, unsigned *n, int64_t *next);
+    async_due_place_t *place, const async_id_t *skip, unsigned nskip,
+    async_due_hook_t *due, unsigned max, unsigned *n, int64_t *next);
 /* that of a job; buf has ASYNC_HOOK_MAX bytes */
 async_rc_t async_view_hook(async_view_t *view, const async_id_t *id,
     async_hook_t *hook, uint8_t *buf);

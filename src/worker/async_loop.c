@@ -57,6 +57,9 @@ async_loop_run(async_loop_t *w)
         async_watch_feed(w, now);
         async_loop_chores(w, now);
         async_hold_release(w, now, false);
+        async_webhooks_run(w->webhooks, w->env.view,
+                           w->phase != ASYNC_LOOP_RUNS, now,
+                           async_chores_wall(&w->chores, now));
         async_settle_commit(w, now);
         async_loop_phase(w, now);
 
@@ -150,14 +153,16 @@ async_loop_phase(async_loop_t *w, int64_t now)
     switch (w->phase) {
 
     case ASYNC_LOOP_DRAINS:
-        if (w->running == 0 || now >= w->patience) {
+        if ((w->running == 0 && async_webhooks_running(w->webhooks) == 0)
+            || now >= w->patience)
+        {
             async_loop_stop(w, now);
         }
 
         break;
 
     case ASYNC_LOOP_STOPS:
-        if (w->nended == 0) {
+        if (w->nended == 0 && !async_webhooks_waits(w->webhooks)) {
             w->phase = ASYNC_LOOP_DONE;
 
         } else if (now >= w->patience) {
@@ -186,7 +191,7 @@ async_loop_stop(async_loop_t *w, int64_t now)
 
     /* with nothing to settle there is no turn to wait for */
 
-    if (w->nended == 0) {
+    if (w->nended == 0 && !async_webhooks_waits(w->webhooks)) {
         w->phase = ASYNC_LOOP_DONE;
     }
 }
@@ -234,6 +239,7 @@ async_loop_chores(async_loop_t *w, int64_t now)
 
     w->look = true;
     w->rung = true;
+    async_webhooks_stir(w->webhooks);
 }
 
 
@@ -263,13 +269,14 @@ static void
 async_loop_sleep(async_loop_t *w)
 {
     unsigned       n;
-    struct pollfd  fds[2];
+    struct pollfd  fds[3];
 
     memset(fds, 0, sizeof(fds));
 
     fds[0].fd = w->signals;
-    fds[1].fd = w->bell_fd;
-    n = w->bell ? 2 : 1;
+    fds[1].fd = async_webhooks_fd(w->webhooks);
+    fds[2].fd = w->bell_fd;
+    n = w->bell ? 3 : 2;
 
     if (async_http_wait(w->env.http, fds, n, async_loop_timeout(w))) {
         w->blind = false;
@@ -277,18 +284,19 @@ async_loop_sleep(async_loop_t *w)
     } else {
         async_loop_nap(w);
         fds[0].revents = POLLIN;
-        fds[1].revents = w->bell ? POLLIN : 0;
+        fds[2].revents = w->bell ? POLLIN : 0;
     }
 
     if (fds[0].revents) {
         async_loop_signaled(w);
     }
 
-    if (fds[1].revents) {
+    if (fds[2].revents) {
         async_bell_drain(w->bell);
         async_firing_rung(&w->firings);
         w->look = true;
         w->rung = true;
+        async_webhooks_stir(w->webhooks);
     }
 }
 
@@ -327,11 +335,14 @@ async_loop_timeout(const async_loop_t *w)
     fire = async_firing_wake(&w->firings, &w->chores.clock, wall, now);
     fire = fire && fire < w->next_commit ? w->next_commit : fire;
     room = w->phase == ASYNC_LOOP_RUNS && async_settle_room(w) > 0;
+    now = async_clock_ms(CLOCK_BOOTTIME);
 
     /* 0: does not count now */
 
     const int64_t  times[] = {
-        w->nended || (w->look && room) ? w->next_commit : 0,
+        w->nended || async_webhooks_waits(w->webhooks) || (w->look && room)
+            ? w->next_commit : 0,
+        async_webhooks_next(w->webhooks, now),
         room ? w->next_due : 0,
         w->running ? w->next_cut : 0,
         async_hold_next(w),

@@ -21,6 +21,7 @@
 #include "async_firing.h"
 #include "async_keyring.h"
 #include "async_replay.h"
+#include "async_webhook.h"
 #include "async_worker.h"
 
 
@@ -73,6 +74,8 @@ typedef struct {
     async_chores_t         chores;
     async_keyring_t        keyring;
     async_firings_t        firings;
+    async_webhooks_t      *webhooks;
+    unsigned               nhooks;      /* events of theirs, in this batch */
 
     bool                   look;        /* there may be something to claim */
     bool                   rung;        /* something is new in the feed */

@@ -166,6 +166,7 @@ async_settle_commit(async_loop_t *w, int64_t now)
 
     if (now < w->next_commit
         || (w->nended == 0 && w->firings.n == 0 && sweep == NULL
+            && !async_webhooks_waits(w->webhooks)
             && !(claims && w->look && claim.max > 0)))
     {
         return;
@@ -181,6 +182,10 @@ async_settle_commit(async_loop_t *w, int64_t now)
 
     if (rc == ASYNC_OK) {
         async_settle_events(w);
+
+        /* what ended may owe one */
+
+        async_webhooks_stir(w->webhooks);
 
         if (claims) {
             async_settle_claimed(w, &claim);
@@ -216,7 +221,7 @@ static async_rc_t
 async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
     async_sweep_t *sweep, int64_t now)
 {
-    unsigned       i, n, fired;
+    unsigned       i, n, fired, hooked;
     async_rc_t     rc;
     async_batch_t  batch;
     async_error_t  err;
@@ -240,9 +245,11 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
 
     async_firing_events(&w->firings, &w->events[i]);
     fired = i;
+    hooked = fired + w->firings.n;
+    w->nhooks = async_webhooks_events(w->webhooks, &w->events[hooked]);
 
     batch.events = w->events;
-    batch.n = fired + w->firings.n;
+    batch.n = hooked + w->nhooks;
     batch.claim = claim;
     batch.sweep = sweep;
     batch.wait_ms = ASYNC_SETTLE_DOOR;
@@ -266,6 +273,12 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
 
     for (i = w->nended; i < fired; i++) {
         async_settle_late(&w->events[i]);
+    }
+
+    if (w->nhooks > 0
+        && !async_webhooks_settled(w->webhooks, &w->events[hooked], w->nhooks))
+    {
+        async_settle_refused(w, ASYNC_BUSY, "what came of a webhook");
     }
 
     return ASYNC_OK;
@@ -366,7 +379,7 @@ async_settle_events(async_loop_t *w)
 
     w->nended = n;
 
-    if (w->stuck && n == 0) {
+    if (w->stuck && n == 0 && !async_webhooks_waits(w->webhooks)) {
         w->stuck = false;
         async_log(ASYNC_LOG_NOTICE, "msg=\"the store can be written again\"");
     }

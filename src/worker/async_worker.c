@@ -168,14 +168,17 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
     w->free = calloc(w->nslots, sizeof(async_replay_t *));
     w->ended = calloc(w->nslots, sizeof(async_replay_t *));
     w->held = calloc(w->nslots, sizeof(async_replay_t *));
-    w->events = calloc(w->nslots + ASYNC_CHORES_LATE + ASYNC_FIRING_MAX,
+    w->events = calloc(w->nslots + ASYNC_CHORES_LATE + ASYNC_FIRING_MAX
+                       + ASYNC_WEBHOOK_EVENTS,
                        sizeof(async_event_t));
     w->claims = calloc(ASYNC_LOOP_CLAIMS, sizeof(async_claim_t));
     w->env.http = async_http_create();
+    w->webhooks = async_webhooks_create(w->epoch);
 
     if (w->slots == NULL || w->free == NULL || w->ended == NULL
         || w->held == NULL
         || w->events == NULL || w->claims == NULL || w->env.http == NULL
+        || w->webhooks == NULL
         || async_view_open(&w->env.view, w->store) != ASYNC_OK
         || !async_watch_init(w))
     {
@@ -263,6 +266,10 @@ async_worker_clean(async_loop_t *w)
         if (w->slots[i].env) {
             async_replay_clean(&w->slots[i]);
         }
+    }
+
+    if (w->webhooks) {
+        async_webhooks_destroy(w->webhooks);
     }
 
     async_away_clean(&w->away);

@@ -56,10 +56,12 @@ it_is_owed_with_the_end_of_its_job(void **state)
     /* one that is on its way is not due twice */
 
     {
-        unsigned  n;
+        unsigned           n;
+        async_due_place_t  place = { .set = false };
 
-        assert_int_equal(async_view_due_hooks(f->view, f->now, &id, 1, hooks,
-                                              2, &n, &next), ASYNC_OK);
+        assert_int_equal(async_view_due_hooks(f->view, f->now, &place, &id, 1,
+                                              hooks, 2, &n, &next),
+                         ASYNC_OK);
         assert_int_equal(n, 0);
     }
 }

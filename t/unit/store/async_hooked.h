@@ -107,10 +107,11 @@ tried(fixture_t *f, const async_id_t *id, async_event_type_t type,
 static inline unsigned
 due(fixture_t *f, async_due_hook_t *hooks, unsigned max, int64_t *next)
 {
-    unsigned  n;
+    unsigned           n;
+    async_due_place_t  place = { .set = false };
 
-    assert_int_equal(async_view_due_hooks(f->view, f->now, NULL, 0, hooks,
-                                          max, &n, next), ASYNC_OK);
+    assert_int_equal(async_view_due_hooks(f->view, f->now, &place, NULL, 0,
+                                          hooks, max, &n, next), ASYNC_OK);
 
     return n;
 }
