@@ -4,6 +4,7 @@
  * wrong fails nginx -t with a sentence that says what to write instead.
  */
 
+#include "ngx_http_async_callback.h"
 #include "ngx_http_async_schedule.h"
 #include "ngx_http_async_verify.h"
 
@@ -53,6 +54,9 @@ ngx_http_async_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&amcf->schedule_names, cf->pool, 4,
                           sizeof(ngx_str_t))
+           != NGX_OK
+        || ngx_array_init(&amcf->hooks, cf->pool, 4,
+                          sizeof(async_hook_policy_t))
            != NGX_OK
         || ngx_array_init(&amcf->conn_vars, cf->pool, 16, sizeof(ngx_uint_t))
            != NGX_OK)
@@ -198,6 +202,8 @@ ngx_http_async_create_loc_conf(ngx_conf_t *cf)
     alcf->priority = NGX_CONF_UNSET_PTR;
     alcf->idempotency = NGX_CONF_UNSET_PTR;
     alcf->verify = NGX_CONF_UNSET_PTR;
+    alcf->callback = NGX_CONF_UNSET_PTR;
+    alcf->callback_secret = NGX_CONF_UNSET_PTR;
 
     return alcf;
 }
@@ -243,6 +249,8 @@ ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->dialect, prev->dialect,
                               ASYNC_DIALECT_NATIVE);
     ngx_conf_merge_value(conf->forget, prev->forget, 0);
+
+    ngx_http_async_merge_callback(prev, conf);
 
     if (conf->queue.len == 0) {
         conf->queue = ngx_http_async_default_queue;
@@ -390,7 +398,8 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
     }
 
     if (ngx_http_async_check_dialect(cf, conf) != NGX_CONF_OK
-        || ngx_http_async_check_forget(cf, conf) != NGX_CONF_OK)
+        || ngx_http_async_check_forget(cf, conf) != NGX_CONF_OK
+        || ngx_http_async_check_callback(cf, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }

@@ -44,6 +44,9 @@ ngx_http_async_check_forget(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
 
     } else if (conf->wait) {
         other = "async_wait";
+
+    } else if (conf->callback) {
+        other = "async_callback";
     }
 
     if (other) {

@@ -5,7 +5,7 @@
  * comes from the request, and what is wrong there makes no job.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_callback.h"
 
 #include "async_delay.h"
 #include "async_idempotency.h"
@@ -47,6 +47,7 @@ ngx_http_async_identify(ngx_http_request_t *r,
         ngx_http_async_take_owner,
         ngx_http_async_take_priority,
         ngx_http_async_take_delay,
+        ngx_http_async_take_callback,
         ngx_http_async_take_key,
         ngx_http_async_take_coalesce
     };

@@ -3,6 +3,7 @@
  * The module's face: directives, configuration and its checks, registration.
  */
 
+#include "ngx_http_async_callback.h"
 #include "ngx_http_async_dashboard.h"
 #include "ngx_http_async_events.h"
 #include "ngx_http_async_metrics.h"
@@ -78,6 +79,27 @@ static ngx_command_t  ngx_http_async_commands[] = {
     { ngx_string("async_verify"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
       ngx_http_async_set_verify,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_callback"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE12,
+      ngx_http_async_set_callback,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_callback_allow"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_set_callback_allow,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("async_callback_secret"),
+      NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
+      ngx_http_async_set_callback_secret,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

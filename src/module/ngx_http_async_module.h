@@ -44,6 +44,7 @@ typedef struct {
     ngx_array_t                  policies;    /* async_policy_t */
     ngx_array_t                  schedule_names;  /* ngx_str_t */
     async_schedules_t           *schedules;   /* of all servers */
+    ngx_array_t                  hooks;       /* async_hook_policy_t */
     ngx_array_t                  conn_vars;   /* ngx_uint_t: indexes of what a
                                                  replay gets back first */
 
@@ -124,6 +125,10 @@ typedef struct ngx_http_async_verify_s  ngx_http_async_verify_t;
 typedef struct ngx_http_async_check_s  ngx_http_async_check_t;
 
 
+typedef struct ngx_http_async_callback_s  ngx_http_async_callback_t;
+typedef struct ngx_http_async_secrets_s  ngx_http_async_secrets_t;
+
+
 struct ngx_http_async_loc_conf_s {
     ngx_uint_t                   mode;        /* ngx_http_async_mode_e */
     ngx_str_t                    queue;
@@ -153,6 +158,12 @@ struct ngx_http_async_loc_conf_s {
     ngx_http_async_idempotency_t
                                 *idempotency;
     ngx_http_async_verify_t     *verify;      /* NULL: off */
+
+    ngx_http_async_callback_t   *callback;    /* NULL: off */
+    ngx_str_t                    callback_allow;
+                                              /* empty: nobody */
+    ngx_http_async_secrets_t    *callback_secret;
+    uint8_t                      hook_policy[ASYNC_HOOK_POLICY];
 
     uint64_t                     key;         /* of this location */
     uint8_t                      policy[ASYNC_POLICY_KEY];
@@ -294,6 +305,7 @@ struct ngx_http_async_op_s {
                                               /* of the body */
 
     async_job_t                  job;
+    async_hook_t                 hook;
     async_event_t                event;
     async_spool_t                spool;
     async_rc_t                   rc;
@@ -310,6 +322,8 @@ struct ngx_http_async_op_s {
 /* ngx_http_async_store.c */
 char *ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+/* of a file with a secret: absolute, with a NUL behind it */
+ngx_int_t ngx_http_async_key_path(ngx_conf_t *cf, ngx_str_t *path);
 
 /* ngx_http_async_conf.c */
 void *ngx_http_async_create_main_conf(ngx_conf_t *cf);

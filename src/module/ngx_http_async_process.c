@@ -10,6 +10,8 @@
 #include "ngx_http_async_metrics.h"
 #include "ngx_http_async_watch.h"
 
+#include "async_hooks.h"
+
 
 #define NGX_HTTP_ASYNC_RETRY_OPEN  1000       /* ms */
 #define NGX_HTTP_ASYNC_LOOK        1000
@@ -443,6 +445,14 @@ ngx_http_async_open_thread(void *data, ngx_log_t *log)
                                    open->amcf->policies.nelts,
                                    open->amcf->queues.elts,
                                    open->amcf->queues.nelts, &open->error);
+
+    if (open->rc == ASYNC_OK) {
+        open->rc = async_store_publish_hooks(open->store,
+                                             open->amcf->hooks.elts,
+                                             open->amcf->hooks.nelts,
+                                             open->amcf->key_files->loaded,
+                                             &open->error);
+    }
 
     if (open->rc == ASYNC_OK) {
         open->rc = async_store_publish_keys(open->store,

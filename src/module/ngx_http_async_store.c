@@ -9,7 +9,6 @@
 
 static ngx_int_t ngx_http_async_add_key(ngx_conf_t *cf,
     ngx_http_async_main_conf_t *amcf, ngx_str_t *value);
-static ngx_int_t ngx_http_async_key_path(ngx_conf_t *cf, ngx_str_t *path);
 static ngx_int_t ngx_http_async_check_keys(ngx_conf_t *cf,
     ngx_http_async_main_conf_t *amcf);
 static char *ngx_http_async_add_pool(ngx_conf_t *cf, char *name,
@@ -178,7 +177,7 @@ ngx_http_async_add_key(ngx_conf_t *cf, ngx_http_async_main_conf_t *amcf,
 
 /* relative to nginx.conf, as a certificate; absolute for the worker */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_async_key_path(ngx_conf_t *cf, ngx_str_t *path)
 {
     u_char  *p;
