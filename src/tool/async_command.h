@@ -27,6 +27,7 @@ extern const async_command_t  async_commands_jobs[];
 extern const async_command_t  async_commands_act[];
 extern const async_command_t  async_commands_queue[];
 extern const async_command_t  async_commands_schedule[];
+extern const async_command_t  async_commands_hooks[];
 extern const async_command_t  async_commands_store[];
 
 

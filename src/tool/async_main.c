@@ -39,6 +39,7 @@ static const async_command_t *const  async_families[] = {
     async_commands_act,
     async_commands_queue,
     async_commands_schedule,
+    async_commands_hooks,
     async_commands_store
 };
 

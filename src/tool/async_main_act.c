@@ -1,5 +1,5 @@
 /*
- * nginx-async cancel, retry, delete: what is done to single jobs.
+ * nginx-async cancel, retry, delete, redeliver: what is done to single jobs.
  */
 
 #include <stdio.h>
@@ -26,12 +26,15 @@ typedef int (*async_act_fn)(async_act_t *act, const async_id_t *id,
 static int async_main_cancel(const async_options_t *options);
 static int async_main_retry(const async_options_t *options);
 static int async_main_delete(const async_options_t *options);
+static int async_main_redeliver(const async_options_t *options);
 static int async_act_all(const async_options_t *options, async_act_fn fn);
 static int async_act_cancel(async_act_t *act, const async_id_t *id,
     const char *text);
 static int async_act_retry(async_act_t *act, const async_id_t *id,
     const char *text);
 static int async_act_delete(async_act_t *act, const async_id_t *id,
+    const char *text);
+static int async_act_redeliver(async_act_t *act, const async_id_t *id,
     const char *text);
 static async_rc_t async_act_event(async_act_t *act, async_event_type_t type,
     const async_id_t *id, async_error_t *err);
@@ -85,6 +88,20 @@ const async_command_t  async_commands_act[] = {
       "Options:\n"
       "  --store DIR        the store\n" },
 
+    { "redeliver",
+      0, "the ID of a job", true, async_main_redeliver,
+      "redeliver ID...  send their webhooks again",
+      "Usage: nginx-async [--store DIR] redeliver ID...\n"
+      "\n"
+      "The webhook of each job is due now, whatever became of it: delivered,\n"
+      "given up, or waiting for its next try.  It keeps its webhook-id, by\n"
+      "which a receiver knows it.  Exit status 1 if a job has no webhook, or\n"
+      "has not ended, 3 if there was no such job; what can be done for the\n"
+      "others is.\n"
+      "\n"
+      "Options:\n"
+      "  --store DIR        the store\n" },
+
     { NULL, 0, NULL, false, NULL, NULL, NULL }
 };
 
@@ -107,6 +124,13 @@ static int
 async_main_delete(const async_options_t *options)
 {
     return async_act_all(options, async_act_delete);
+}
+
+
+static int
+async_main_redeliver(const async_options_t *options)
+{
+    return async_act_all(options, async_act_redeliver);
 }
 
 
@@ -253,6 +277,39 @@ async_act_delete(async_act_t *act, const async_id_t *id, const char *text)
     default:
         return async_act_failed(rc, text, &err);
     }
+}
+
+
+static int
+async_act_redeliver(async_act_t *act, const async_id_t *id, const char *text)
+{
+    async_rc_t     rc;
+    async_job_t    job;
+    async_error_t  err;
+
+    rc = async_act_event(act, ASYNC_EVENT_WEBHOOK_REDELIVER, id, &err);
+
+    switch (rc) {
+
+    case ASYNC_OK:
+        (void) printf("%s is delivered again\n", text);
+        return ASYNC_EXIT_DONE;
+
+    case ASYNC_REFUSED:
+        return async_act_refused(text, "owes no webhook yet");
+
+    case ASYNC_NOT_FOUND:
+        if (async_act_state(act, id, &job) != ASYNC_STATE_NONE) {
+            return async_act_refused(text, "has no webhook");
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    return async_act_failed(rc, text, &err);
 }
 
 

@@ -197,6 +197,14 @@ async_options_set(async_options_t *options, async_option_t option,
     case ASYNC_OPTION_STATUS:
         return async_options_status(value, &options->status);
 
+    case ASYNC_OPTION_FOR:
+        options->whom = value;
+        return *value != '\0';
+
+    case ASYNC_OPTION_SECRET:
+        options->secret = value;
+        return *value != '\0';
+
     case ASYNC_OPTION_QUEUE:
         options->queue = value;
         return *value != '\0';

@@ -25,6 +25,9 @@
     X(SINCE,       "since",       "a time ago like 10m or 2d, or a date "    \
                                   "like 2026-11-22T10:00:00Z")               \
     X(LIMIT,       "limit",       "a number from 1 to 1000000")              \
+    X(DEAD,        "dead",        NULL)                                      \
+    X(FOR,         "for",         "an owner or a host")                      \
+    X(SECRET,      "secret",      "a file")                                  \
     X(JSON,        "json",        NULL)                                      \
     X(RATE,        "rate",        "bytes a second, like 50m, or 0")          \
     X(FORCE,       "force",       NULL)                                      \
@@ -56,6 +59,8 @@ typedef struct {
     const char  *queue;               /* NULL = any */
     int64_t      since;               /* unix ms, 0 = any time */
     unsigned     limit;
+    const char  *whom;                /* of keygen */
+    const char  *secret;
 } async_options_t;
 
 

@@ -15,6 +15,7 @@ _nginx_async() {
             skip=""
         elif [[ $word == --store || $word == --status || $word == --queue
                 || $word == --since || $word == --limit || $word == --rate
+                || $word == --for || $word == --secret
                 || $word == --user || $word == --grace
                 || $word == --concurrency || $word == --log-level ]]; then
             skip=$word
