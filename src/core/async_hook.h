@@ -3,8 +3,8 @@
  * it.  It is stored with the job, waits until that ends, and is due from then
  * on until it was delivered, or lies with the dead letters.
  *
- * The body of an attempt is made when it is sent: it is the job's document,
- * which does not change any more.
+ * The body of an attempt is made when it is sent, of the job's document: what
+ * is told does not change any more.
  */
 
 #ifndef ASYNC_HOOK_H

@@ -27,6 +27,7 @@ static async_rc_t async_letter_address(async_letter_t *letter,
 static async_rc_t async_letter_body(async_letter_t *letter,
     async_view_t *view, const async_due_hook_t *due,
     async_hook_error_t *error);
+static void async_letter_expires(async_view_t *view, async_job_t *job);
 static void async_letter_absolute(async_letter_t *letter,
     const async_hook_t *hook, async_job_t *job);
 static async_rc_t async_letter_sign(async_letter_t *letter,
@@ -171,6 +172,7 @@ async_letter_body(async_letter_t *letter, async_view_t *view,
     }
 
     async_letter_absolute(letter, &due->hook, &job);
+    async_letter_expires(view, &job);
 
     memory = letter->memory;
 
@@ -184,6 +186,25 @@ async_letter_body(async_letter_t *letter, async_view_t *view,
     }
 
     return ASYNC_OK;
+}
+
+
+/*
+ * As it was when the job ended: that it is kept longer for this webhook's own
+ * sake would make each attempt another body.
+ */
+
+static void
+async_letter_expires(async_view_t *view, async_job_t *job)
+{
+    async_policy_t  policy;
+
+    if (async_view_policy(view, job->policy, &policy) == ASYNC_OK) {
+        job->expires = job->finished
+                       + (int64_t) (job->state == ASYNC_STATE_FAILED
+                                    ? policy.retain_failed
+                                    : policy.retain_result);
+    }
 }
 
 

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/../lib";
 use AsyncHooks;
 use AsyncTest;
 use JSON::PP ();
+use MIME::Base64 qw(decode_base64 encode_base64);
 use Test::More;
 
 
@@ -122,5 +123,158 @@ subtest 'a job that has completed is told' => sub {
     is($line->{by}, 'worker', 'and whose');
 };
 
+
+subtest 'whoever else tries to sign is refused' => sub {
+    my $got = delivered(with_callback($t, '/reports', "$base/status/204"));
+
+    ok($got->{refused}{tampered}, 'a body that was changed');
+    ok($got->{refused}{old}, 'a message of ten minutes ago');
+    is_deeply($got->{right}, [0], 'and a secret of somebody else');
+};
+
+
+subtest 'during a rotation either secret verifies' => sub {
+    my $got = delivered(with_callback($t, '/rotated', "$base/status/204"));
+
+    is(scalar(split / /, $got->{headers}{'webhook-signature'}), 2,
+       'two signatures');
+    is_deeply($got->{right}, [0, 1], 'of both');
+};
+
+
+subtest 'with per=host each receiver has its own key' => sub {
+    my ($code, $out) = $t->command('keygen', '--for', '127.0.0.1');
+    my ($key) = $out =~ /^(whsec_\S+)$/m;
+
+    is($code, 0, 'keygen says which') or diag($out);
+    isnt($key, $secret, 'it is not the secret');
+    is(derived($secret, '127.0.0.1'), $key, 'but HMAC of it and the host');
+
+    $t->stop('receiver');
+    receiver($t, 'receiver', "$secret,$key");
+
+    my $port  = $t->port('receiver');
+    my $own   = delivered(with_callback($t, '/hosts', "$base/status/204"));
+    my $other = delivered(with_callback($t, '/hosts',
+                                        "http://127.0.0.2:$port/status/204"));
+
+    is_deeply($own->{right}, [1], 'its key verifies what it gets');
+    is_deeply($other->{right}, [], 'and not what another gets');
+};
+
+
+subtest 'which ends are told' => sub {
+    my $job = with_callback($t, '/failures?status=500', "$base/status/204");
+    my $got = delivered($job);
+    my $body = JSON::PP::decode_json($got->{body});
+
+    is($body->{type}, 'job.failed', 'one that failed');
+    is($body->{data}{error}{code}, 'backend-status', 'and why');
+
+    $job = with_callback($t, '/failures', "$base/status/204");
+    $t->wait_job($job);
+    is(scalar(webhook_lines($t, $job)), 0, 'one that completed is not');
+
+    $job = with_callback($t, '/reports?sleep=60', "$base/status/204");
+    poll_until(20, sub {
+        $t->get($job)->json->{status} eq 'processing';
+    });
+    $t->request('DELETE', $job);
+    is(JSON::PP::decode_json(delivered($job)->{body})->{type}, 'job.canceled',
+       'one that was canceled');
+};
+
+
+subtest 'URLs come from async_status_uri where that is one' => sub {
+    my $job = with_callback($t, '/elsewhere', "$base/status/204");
+    my $body = JSON::PP::decode_json(delivered($job)->{body});
+    is($body->{data}{statusUrl}, "https://public.example.org$job", 'they do');
+};
+
+
+subtest 'a callback that cannot be is refused, and there is no job' => sub {
+    for my $case (['ftp://127.0.0.1/', 'callback-invalid'],
+                  ['http://user@127.0.0.1/', 'callback-invalid'],
+                  ['http://127.0.0.2/', 'callback-refused'],
+                  ['https://example.com/', 'callback-refused'])
+    {
+        my $answer = $t->request('POST', '/reports', body => 'x',
+            headers => ['X-Callback-Url', $case->[0]]);
+        is($answer->{status}, 400, $case->[0]);
+        is($answer->json->{code}, $case->[1], 'by its code');
+        ok(!$answer->header('Location'), 'no job');
+    }
+};
+
+
+subtest 'what was given up lies with the dead letters' => sub {
+    behave($t, 'receiver', 'gone', '/status/410');
+    my $job = with_callback($t, '/reports', "$base/as/gone?token=secret");
+    my ($id) = $job =~ m{([^/]+)$};
+    my $line = line($job, 'dead');
+
+    is($line->{status}, 410, '410 gives it up');
+    is($line->{attempt}, 1, 'at once');
+    is($line->{error}, 'status', 'with an error');
+
+    my ($code, $out) = $t->command('webhooks', '--dead', '--json');
+    my $dead = JSON::PP::decode_json($out)->{webhooks};
+    is($code, 0, 'they are listed');
+    is_deeply([map { $_->{id} } @$dead], [$id], 'this one');
+    is($dead->[0]{status}, 'dead', 'as dead');
+    is($dead->[0]{lastStatus}, 410, 'with its status');
+    is($dead->[0]{url}, "$base/as/gone", 'and its URL, without the query');
+
+    ($code, $out) = $t->command('webhooks');
+    like($out, qr/^$id +dead +1 +410 /m, 'in a table as well');
+    unlike($out, qr/token/, 'that tells nothing secret');
+
+    behave($t, 'receiver', 'gone', '/status/200');
+    ($code, $out) = $t->command('redeliver', $id);
+    is($code, 0, 'it can be delivered again') or diag($out);
+
+    my @got = delivered($job, 2);
+    is($got[0]{headers}{'webhook-id'}, $got[1]{headers}{'webhook-id'},
+       'as the same message');
+    is($got[0]{body}, $got[1]{body}, 'with the same body');
+    is(line($job, 'delivered')->{attempt}, 2, 'by a second attempt');
+    is_deeply([map { "$_->{event} $_->{by}" } webhook_lines($t, $job)],
+              ['webhook-dead worker', 'webhook-redeliver cli:' . whoami(),
+               'webhook-delivered worker'], 'all of it is history');
+
+    is(($t->command('redeliver',
+                    '0192f3c1-7a9b-7c3e-9d2f-1b5e0c8a4d11'))[0], 3,
+       'but not what is not there');
+    my $plain = $t->job_path($t->submit('/reports'));
+    $t->wait_job($plain);
+    is(($t->command('redeliver', $plain =~ m{([^/]+)$}))[0], 1,
+       'nor what has none');
+};
+
+
+subtest 'nothing secret is in logs' => sub {
+    my $logs = join '', map { slurp($_) // '' }
+               glob("$t->{root}/*.log $t->{root}/logs/*");
+    unlike($logs, qr/whsec_/, 'no secret');
+    unlike($logs, qr/token=secret/, 'no query of a callback');
+};
+
+my ($code, $out) = $t->command('check');
+is($code, 0, 'the store is in order') or diag($out);
+
 $t->done;
 done_testing;
+
+
+# the key of one receiver, by openssl
+sub derived {
+    my ($of, $whom) = @_;
+    my $key = unpack 'H*', decode_base64($of =~ s/^whsec_//r);
+    $t->write_file("$t->{root}/whom", $whom);
+    my ($mac) = `openssl dgst -sha256 -mac hmac -macopt hexkey:$key $t->{root}/whom`
+                =~ /([0-9a-f]{64})/;
+    return 'whsec_' . encode_base64(pack('H*', $mac), '');
+}
+
+
+sub whoami { return $ENV{SUDO_USER} || getpwuid $> }

@@ -25,10 +25,21 @@ let offset = 0;
 Date.now = () => now() + offset;
 
 
+function takes(key, body, headers) {
+    try {
+        key.verify(body, headers);
+        return true;
+    } catch (error) {
+        return false;
+    }
+}
+
+
 /* which of the secrets have signed it, by their place; or why none has */
 
 function verified(request, body) {
     const right = [];
+    const refused = { tampered: true, old: true };
     let why = '';
 
     keys.forEach((key, place) => {
@@ -38,9 +49,19 @@ function verified(request, body) {
         } catch (error) {
             why = error.message;
         }
+
+        /* what must not be taken */
+
+        if (takes(key, body + ' ', request.headers)) {
+            refused.tampered = false;
+        }
+
+        offset += 600000;
+        refused.old = refused.old && !takes(key, body, request.headers);
+        offset -= 600000;
     });
 
-    return right.length ? { right } : { right, why };
+    return right.length ? { right, refused } : { right, refused, why };
 }
 
 
@@ -134,11 +155,16 @@ function received(request, response) {
 }
 
 
-const server = cert
-    ? https.createServer({ cert: fs.readFileSync(cert),
-                           key: fs.readFileSync(key) }, received)
-    : http.createServer(received);
+/* two addresses, which are two hosts to a sender */
 
 fs.writeFileSync(log, '');
-server.keepAliveTimeout = 1000;
-server.listen(Number(port), '127.0.0.1');
+
+for (const address of ['127.0.0.1', '127.0.0.2']) {
+    const server = cert
+        ? https.createServer({ cert: fs.readFileSync(cert),
+                               key: fs.readFileSync(key) }, received)
+        : http.createServer(received);
+
+    server.keepAliveTimeout = 1000;
+    server.listen(Number(port), address);
+}
