@@ -160,8 +160,7 @@ struct ngx_http_async_loc_conf_s {
     ngx_http_async_verify_t     *verify;      /* NULL: off */
 
     ngx_http_async_callback_t   *callback;    /* NULL: off */
-    ngx_str_t                    callback_allow;
-                                              /* empty: nobody */
+    ngx_str_t                    callback_allow;  /* empty: nobody */
     ngx_http_async_secrets_t    *callback_secret;
     uint8_t                      hook_policy[ASYNC_HOOK_POLICY];
 
@@ -322,7 +321,6 @@ struct ngx_http_async_op_s {
 /* ngx_http_async_store.c */
 char *ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-/* of a file with a secret: absolute, with a NUL behind it */
 ngx_int_t ngx_http_async_key_path(ngx_conf_t *cf, ngx_str_t *path);
 
 /* ngx_http_async_conf.c */

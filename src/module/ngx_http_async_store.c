@@ -175,7 +175,10 @@ ngx_http_async_add_key(ngx_conf_t *cf, ngx_http_async_main_conf_t *amcf,
 }
 
 
-/* relative to nginx.conf, as a certificate; absolute for the worker */
+/*
+ * of a file with a secret: relative to nginx.conf, as a certificate; absolute
+ * for the worker, with a NUL behind it
+ */
 
 ngx_int_t
 ngx_http_async_key_path(ngx_conf_t *cf, ngx_str_t *path)
