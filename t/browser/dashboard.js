@@ -1,6 +1,7 @@
 /*
  * dashboard.js HOME SHOTS OTHER PORT: the dashboard of HOME, screenshots into
- * SHOTS; port OTHER is somebody else's, PORT is where we are backend
+ * SHOTS; port OTHER is somebody else's, PORT is where we are backend and
+ * receiver of webhooks
  */
 
 'use strict';
@@ -94,12 +95,20 @@ async function show(page, id) {
 }
 
 
-/* a backend that reports what it was asked to, and answers with it */
+/* a receiver that wants nothing before it is told so, and a backend that
+   reports what it was asked to, and answers with it */
+const taken = { status: 410 };
+
 function serve(port) {
     return http.createServer(async (request, response) => {
         const url = new URL(request.url, 'http://x');
 
         request.resume();
+
+        if (url.pathname === '/hook') {
+            response.writeHead(taken.status).end();
+            return;
+        }
 
         const vector = url.searchParams.get('prefix');
 
@@ -306,6 +315,55 @@ const steps = {
         return result;
     },
 
+    async webhooks(page, home, shot) {
+        const result = {};
+        const one = await submit(home, '/hooked');
+        const row = `#webhooks tr[data-key="${one.id}"]`;
+        const hook = async (state) => {
+            for (let n = 0; n < 600; n++) {
+                const now = (await job(home, one.id)).webhook;
+
+                if (now.state === state) {
+                    return now;
+                }
+
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+
+            throw new Error(`the webhook is not ${state}`);
+        };
+
+        await ended(home, one.id);
+        await hook('dead');
+        await page.goto('about:blank');
+        await page.goto(`${home}/desk/`);
+        await page.waitForSelector('nav [href="#/webhooks"]:visible');
+        result.offered = true;
+        await page.click('nav [href="#/webhooks"]');
+        await page.waitForSelector(row);
+        await shot('webhooks');
+        result.dead = await text(page, `${row} .status`);
+        result.receiver = Number((await text(page, row)).includes('/hook?…'));
+        result.hidden = Number((await page.content()).includes('hidden>'
+            + 'token') || (await text(page, row)).includes('token'));
+
+        taken.status = 204;
+        await page.click(`${row} button:text-is("Redeliver")`);
+        await hook('delivered');
+        await page.selectOption('#webhook-state', 'delivered');
+        await page.waitForSelector(row);
+        result.delivered = await text(page, `${row} .status`);
+        await show(page, one.id);
+        result.by = await page.$$eval('#events tr', (list) => list.find(
+            (tr) => tr.cells[3].textContent.startsWith('dashboard'))
+            .cells[3].textContent);
+        result.job = (await page.$$eval('#job-facts div', (list) => list.find(
+            (div) => div.firstChild.textContent === 'Webhook')
+            .lastChild.textContent)).split(',')[0];
+
+        return result;
+    },
+
     async schedules(page, home, shot) {
         const result = {};
         const row = '#schedules tr[data-key=nightly]';
@@ -408,7 +466,7 @@ const steps = {
 
         for (const [name, hash] of Object.entries({
             overview: '#/overview', jobs: '#/jobs',
-            schedules: '#/schedules',
+            webhooks: '#/webhooks?state=', schedules: '#/schedules',
             job: `#/job/${made.failed}` }))
         {
             await go(page, hash);
@@ -520,7 +578,8 @@ const steps = {
         }
 
         for (const [hash, body] of [['jobs', 'jobs'], ['schedules',
-            'schedules'], ['overview', 'queues']])
+            'schedules'], ['webhooks?state=', 'webhooks'],
+            ['overview', 'queues']])
         {
             await go(page, `#/${hash}`);
             await page.waitForSelector(`#${body} tr`);

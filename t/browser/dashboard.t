@@ -49,6 +49,14 @@ my $t = AsyncTest->new(name => 'dashboard-browser', http => <<'END');
             proxy_pass http://127.0.0.1:%%PORT_NODE%%;
         }
 
+        location /hooked {
+            async on queue=reports;
+            async_callback http://127.0.0.1:%%PORT_NODE%%/hook?token=hidden;
+            async_callback_allow 127.0.0.1;
+            async_callback_secret %%ROOT%%/secret;
+            proxy_pass http://%%BACKEND%%;
+        }
+
         location /waits {
             async on "queue=<img/src=x/onerror=window.ran=1>";
             proxy_pass http://%%BACKEND%%;
@@ -74,6 +82,7 @@ my $shots = $t->top . '/build/screens';
 make_path($shots);
 
 $t->write_file('html/index.html', "<!doctype html><title>other</title>\n");
+$t->write_file('secret', 'whsec_' . 'c2VjcmV0' x 5 . "\n");
 $t->start;
 
 my $home = 'http://127.0.0.1:' . $t->port;
@@ -109,6 +118,11 @@ is_deeply($seen->{acts}, {
     retried => 'failed', paused => 'paused', resumed => 'open',
     purged => 'canceled', deleted => 404,
 }, 'cancel, retry, pause, resume, purge and delete');
+
+is_deeply($seen->{webhooks}, {
+    offered => JSON::PP::true, dead => 'dead', receiver => 1, hidden => 0,
+    delivered => 'delivered', by => 'dashboard', job => 'delivered',
+}, 'a dead letter is found and delivered again');
 
 is_deeply($seen->{schedules}, {
     offered => JSON::PP::true, cron => '0 3 * * *', next => 1,
