@@ -382,6 +382,11 @@ async_post_safe(CURL *easy, const char *ca)
     async_post_set(easy, CURLOPT_NOPROXY, "*");
     async_post_set(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
     async_post_set(easy, CURLOPT_NOSIGNAL, 1L);
+
+    /* a name server that hangs must not hold us when the time is over */
+
+    async_post_set(easy, CURLOPT_QUICK_EXIT, 1L);
+
     async_post_set(easy, CURLOPT_TIMEOUT_MS, (long) ASYNC_POST_TIMEOUT);
     async_post_set(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    (long) ASYNC_POST_TIMEOUT);
