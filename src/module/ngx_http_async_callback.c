@@ -20,6 +20,7 @@ static ngx_int_t ngx_http_async_check_callback_per(ngx_conf_t *cf,
 static ngx_uint_t ngx_http_async_one_host(ngx_str_t *allow);
 static ngx_int_t ngx_http_async_check_callback_self(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf, ngx_str_t *name);
+static ngx_uint_t ngx_http_async_fixed_host(u_char *p, u_char *last);
 static char *ngx_http_async_add_hook_policy(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
 
@@ -467,7 +468,7 @@ ngx_http_async_check_callback_self(ngx_conf_t *cf,
         last = uri->data + uri->len;
         p = ngx_strlcasestrn(uri->data, last, (u_char *) "://", 3 - 1);
 
-        if (p && p + 3 < last && p[3] != '$') {
+        if (p && ngx_http_async_fixed_host(p + 3, last)) {
             return NGX_OK;
         }
 
@@ -487,6 +488,23 @@ ngx_http_async_check_callback_self(ngx_conf_t *cf,
                   "https://api.example.com/jobs/;\"", name);
 
     return NGX_ERROR;
+}
+
+
+/* p: behind "://"; a variable may hold any part of it */
+
+static ngx_uint_t
+ngx_http_async_fixed_host(u_char *p, u_char *last)
+{
+    u_char  *start;
+
+    for (start = p; p < last && *p != '/'; p++) {
+        if (*p == '$') {
+            return 0;
+        }
+    }
+
+    return p != start;
 }
 
 
