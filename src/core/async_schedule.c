@@ -14,6 +14,7 @@
  *   10  head
  *   11  capture
  *   12  body
+ *   13  hook
  *
  * A number that is 0 and a string that is empty are left out.
  */
@@ -36,6 +37,7 @@ typedef enum {
     ASYNC_SCHEDULE_TAG_HEAD     = 10,
     ASYNC_SCHEDULE_TAG_CAPTURE  = 11,
     ASYNC_SCHEDULE_TAG_BODY     = 12,
+    ASYNC_SCHEDULE_TAG_HOOK     = 13,
 
     ASYNC_SCHEDULE_TAG_NEXT     = 32,
     ASYNC_SCHEDULE_TAG_LAST     = 33,
@@ -93,19 +95,20 @@ async_schedule_encode(const async_schedule_t *s, uint8_t *buf, size_t cap)
     async_schedule_write(&w, ASYNC_SCHEDULE_TAG_HEAD, s->head);
     async_schedule_write(&w, ASYNC_SCHEDULE_TAG_CAPTURE, s->capture);
     async_schedule_write(&w, ASYNC_SCHEDULE_TAG_BODY, s->body);
+    async_schedule_write(&w, ASYNC_SCHEDULE_TAG_HOOK, s->hook);
 
     return async_writer_end(&w);
 }
 
 
-/* twelve tags of six bytes, the numbers, and what the strings hold */
+/* thirteen tags of six bytes, the numbers, and what the strings hold */
 
 size_t
 async_schedule_size(const async_schedule_t *s)
 {
-    return ASYNC_RECORD_HEADER + 12 * 6 + 5 * 8 + s->name.len + s->cron.len
+    return ASYNC_RECORD_HEADER + 13 * 6 + 5 * 8 + s->name.len + s->cron.len
            + s->zone.len + s->job.len + s->head.len + s->capture.len
-           + s->body.len;
+           + s->body.len + s->hook.len;
 }
 
 
@@ -180,6 +183,9 @@ async_schedule_string(async_schedule_t *s, uint16_t tag)
 
     case ASYNC_SCHEDULE_TAG_BODY:
         return &s->body;
+
+    case ASYNC_SCHEDULE_TAG_HOOK:
+        return &s->hook;
 
     default:
         return NULL;

@@ -50,6 +50,8 @@ typedef struct {
     async_str_t   head;                 /* REQUEST record */
     async_str_t   capture;              /* CAPTURE record */
     async_str_t   body;
+    async_str_t   hook;                 /* an encoded webhook, which waits;
+                                           empty: nobody is told */
 } async_schedule_t;
 
 typedef struct {

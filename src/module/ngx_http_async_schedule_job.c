@@ -4,6 +4,7 @@
  * the server's own machine, at its first name, and had been let in.
  */
 
+#include "ngx_http_async_callback.h"
 #include "ngx_http_async_schedule.h"
 
 
@@ -25,6 +26,9 @@ static ngx_int_t ngx_http_async_schedule_prefix(ngx_conf_t *cf,
     ngx_http_async_schedule_t *schedule, async_str_t *prefix);
 static uint8_t ngx_http_async_schedule_priority(
     ngx_http_async_loc_conf_t *alcf);
+static ngx_int_t ngx_http_async_schedule_hook(ngx_conf_t *cf,
+    ngx_http_core_srv_conf_t *cscf, ngx_http_core_loc_conf_t *clcf,
+    ngx_http_async_schedule_t *schedule);
 static ngx_int_t ngx_http_async_schedule_head(ngx_conf_t *cf, ngx_str_t *host,
     ngx_http_async_schedule_t *schedule);
 static void ngx_http_async_schedule_host(ngx_http_core_srv_conf_t *cscf,
@@ -32,6 +36,8 @@ static void ngx_http_async_schedule_host(ngx_http_core_srv_conf_t *cscf,
 static ngx_int_t ngx_http_async_schedule_capture(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf, ngx_http_core_loc_conf_t *clcf,
     ngx_str_t *host, uint64_t flags, ngx_http_async_schedule_t *schedule);
+static u_char *ngx_http_async_schedule_origin(u_char *p, ngx_str_t *host,
+    ngx_uint_t ssl, in_port_t port);
 static ngx_http_conf_addr_t *ngx_http_async_schedule_listen(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
 static void ngx_http_async_write_pair(async_writer_t *w, uint16_t tag,
@@ -57,6 +63,7 @@ ngx_http_async_schedule_job(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
 
     if (ngx_http_async_schedule_record(cf, cscf, clcf, schedule, &flags)
         != NGX_OK
+        || ngx_http_async_schedule_hook(cf, cscf, clcf, schedule) != NGX_OK
         || ngx_http_async_schedule_head(cf, &host, schedule) != NGX_OK)
     {
         return NGX_ERROR;
@@ -297,6 +304,82 @@ ngx_http_async_schedule_priority(ngx_http_async_loc_conf_t *alcf)
 }
 
 
+/* a URL that a client would give is nobody's here, and nobody is told */
+
+static ngx_int_t
+ngx_http_async_schedule_hook(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
+    ngx_http_core_loc_conf_t *clcf, ngx_http_async_schedule_t *schedule)
+{
+    u_char                     *buf, origin[ASYNC_HOOK_ORIGIN];
+    in_port_t                   port;
+    ngx_uint_t                  ssl;
+    async_hook_t                hook;
+    ngx_http_conf_addr_t       *addr;
+    ngx_http_async_loc_conf_t  *alcf;
+
+    alcf = ngx_http_async_schedule_conf(cscf, clcf);
+
+    if (alcf->callback == NULL || alcf->callback->url->lengths
+        || alcf->callback->url->value.len == 0)
+    {
+        return NGX_OK;
+    }
+
+    ngx_memzero(&hook, sizeof(async_hook_t));
+
+    hook.state = ASYNC_HOOK_WAITING;
+    hook.on = alcf->callback->on;
+    hook.url.data = (char *) alcf->callback->url->value.data;
+    hook.url.len = alcf->callback->url->value.len;
+
+    ngx_memcpy(hook.policy, alcf->hook_policy, ASYNC_HOOK_POLICY);
+
+    if (ngx_http_async_named(cscf)) {
+        addr = ngx_http_async_schedule_listen(cf, cscf);
+        port = addr ? ngx_inet_get_port(addr->opt.sockaddr) : 0;
+        ssl = addr ? addr->opt.ssl : 0;
+
+        hook.origin.data = (char *) origin;
+        hook.origin.len = ngx_http_async_schedule_origin(origin,
+                              &cscf->server_name, ssl,
+                              clcf->port_in_redirect ? port : 0)
+                          - origin;
+    }
+
+    buf = ngx_pnalloc(cf->pool, ASYNC_HOOK_MAX);
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    schedule->said.hook.data = (char *) buf;
+    schedule->said.hook.len = async_hook_encode(&hook, buf, ASYNC_HOOK_MAX);
+
+    if (schedule->said.hook.len == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"async_callback %V\" of the schedule \"%*s\" is no "
+                      "URL that can be called", &alcf->callback->url->value,
+                      schedule->said.name.len, schedule->said.name.data);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_async_schedule_origin(u_char *p, ngx_str_t *host, ngx_uint_t ssl,
+    in_port_t port)
+{
+    p = ngx_sprintf(p, "http%s://%V", ssl ? "s" : "", host);
+
+    if (port && port != (ssl ? 443 : 80)) {
+        p = ngx_sprintf(p, ":%ui", (ngx_uint_t) port);
+    }
+
+    return p;
+}
+
+
 /* --- the request --- */
 
 static ngx_int_t
@@ -405,11 +488,8 @@ ngx_http_async_schedule_capture(ngx_conf_t *cf,
     async_write_tag_u64(&w, ASYNC_CAPTURE_FLAGS,
                         flags | ASYNC_CAPTURE_SCHEDULED);
 
-    p = ngx_sprintf(origin, "http%s://%V", ssl ? "s" : "", host);
-
-    if (clcf->port_in_redirect && port && port != (ssl ? 443 : 80)) {
-        p = ngx_sprintf(p, ":%ui", (ngx_uint_t) port);
-    }
+    p = ngx_http_async_schedule_origin(origin, host, ssl,
+                                       clcf->port_in_redirect ? port : 0);
 
     async_write_tag(&w, ASYNC_CAPTURE_ORIGIN, origin, p - origin);
 

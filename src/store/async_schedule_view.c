@@ -397,6 +397,11 @@ async_schedule_open(async_view_t *view, async_schedule_ticket_t *ticket)
     rc = async_job_decode(&ticket->job, &id, ticket->said.job.data,
                           ticket->said.job.len);
 
+    if (rc == ASYNC_OK && ticket->said.hook.len != 0) {
+        rc = async_hook_decode(&ticket->hook, ticket->said.hook.data,
+                               ticket->said.hook.len);
+    }
+
     if (rc != ASYNC_OK) {
         return rc;
     }

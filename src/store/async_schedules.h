@@ -92,6 +92,7 @@ typedef struct {
     async_schedule_t        said;
     async_schedule_state_t  state;        /* its name is that of said */
     async_job_t             job;
+    async_hook_t            hook;         /* if said has one */
     bool                    unfinished;
     uint8_t                *memory;       /* all strings point into it */
 } async_schedule_ticket_t;

@@ -553,6 +553,8 @@ async_firing_events(async_firings_t *f, async_event_t *events)
         event->id = job->ticket.job.id;
         event->job = &job->ticket.job;
         event->firing = &job->firing;
+        event->hook = job->ticket.said.hook.len != 0 ? &job->ticket.hook
+                                                     : NULL;
         event->payload.head = job->ticket.said.head;
         event->payload.capture = job->ticket.said.capture;
         event->payload.body = job->ticket.said.body;

@@ -293,21 +293,37 @@ my $c = AsyncTest->new(name => 'schedule-key', workers => 1,
                        store => 'key=%%ROOT%%/one.key', http => <<"END");
     server {
         listen 127.0.0.1:%%PORT%%;
+        server_name told.example;
         async_schedule each $every POST /run?x body=secret;
-        location /run   { async on; proxy_pass http://%%BACKEND%%; }
+
+        location /run {
+            async on;
+            async_callback http://%%BACKEND%%/hook?key=hook;
+            async_callback_allow 127.0.0.1;
+            async_callback_secret %%ROOT%%/whsec;
+            proxy_pass http://%%BACKEND%%;
+        }
+
         location /jobs/ { async_status; }
     }
 END
 
 $c->write_file('one.key', join('', map { sprintf '%02x', $_ } 1 .. 32) . "\n");
 $c->write_file('secret', $secret);
+$c->write_file('whsec', "whsec_" . 'QUJD' x 11 . "\n");
 my $k = AsyncSchedule->new($c);
 $c->start_backend;
 $k->start;
 $k->before('each');
 ok(poll_until(30, sub { $c->backend_log('answered') }),
    'with a key: it fires');
-is(($c->backend_request)[1], $secret, 'and sends its body');
+my ($made) = $c->backend_log('arrived');
+is(($c->backend_request($made->{n}))[1], $secret, 'and sends its body');
+ok($k->fired('hook', 1), 'a webhook tells of its end');
+my ($told) = $k->runs('hook');
+like(($c->backend_request($told->{n}))[1],
+     qr{"statusUrl":"http://told.example:\d+/jobs/$made->{job}"},
+     'with the URL of its job');
 unlike(slurp($c->store . '/db/data.mdb'), qr/\Q$secret\E/,
        'which is nowhere in the store');
 $c->done;
