@@ -125,7 +125,8 @@ ngx_modules  := /usr/lib/nginx/modules
 ngx_options  := --with-compat --with-threads --with-debug --with-pcre-jit \
                 --with-http_ssl_module --with-http_v2_module \
                 --with-http_auth_request_module --with-http_realip_module \
-                --with-http_stub_status_module
+                --with-http_stub_status_module --with-http_sub_module \
+                --with-http_addition_module
 
 # the finished files change only when their content does; a running nginx
 # keeps the file that it has mapped
