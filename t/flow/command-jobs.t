@@ -254,7 +254,7 @@ sub completed {
         _nginx_async; echo "\${COMPREPLY[*]}"' - $line 2>&1`;
 }
 
-is(completed('re'), "retry resume\n", 'completion: commands');
+is(completed('re'), "retry redeliver resume\n", 'completion: commands');
 is(completed('jobs', '--st'), "--status --store\n", 'options');
 is(completed('jobs', '--status', 'fa'), "failed\n", 'values');
 is(completed('pause', ''), "default held\n", 'queues');
