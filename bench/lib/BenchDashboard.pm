@@ -1,7 +1,7 @@
 package BenchDashboard;
 
-# What one look of a dashboard takes, with few and with many jobs stored: it
-# must not grow with them.  Each is one read transaction at the most for every
+# What one look of a dashboard, a scrape and a listing take, with few and with
+# many jobs stored: it must not grow with them.  Each is one read transaction at the most for every
 # view that it asks for, and so none is longer than its answer.
 
 use strict;
@@ -12,11 +12,12 @@ use BenchOurs;
 use Time::HiRes qw(sleep time);
 
 my %looks = (
-    'the overview'              => 'overview',
-    'a page of jobs'            => 'jobs',
-    'a page of those that failed' => 'jobs?status=failed',
-    'a search that finds none'  => 'jobs?queue=nobody',
-    'one job'                   => 'job?id=%s',
+    'dashboard: the overview'       => '/board/data/overview',
+    'dashboard: a page of jobs'     => '/board/data/jobs',
+    'dashboard: those that failed'  => '/board/data/jobs?status=failed',
+    'dashboard: a search in vain'   => '/board/data/jobs?queue=nobody',
+    'dashboard: one job'            => '/board/data/job?id=%s',
+    'a scrape'                      => '/metrics',
 );
 
 
@@ -28,11 +29,10 @@ sub rows {
         my %of = in_turn($rounds, { map {
             my $at = $ours{$_};
             my $path = $looks{$look} =~ s{%s}{$at->{done}}r;
-            $_ => sub { wrk("$at->{url}/board/data/$path",
-                            connections => 1) };
+            $_ => sub { wrk("$at->{url}$path", connections => 1) };
         } keys %ours });
 
-        $table->pair("dashboard: $look, 100000 jobs, ms", 'with 10000',
+        $table->pair("$look, 100000 jobs, ms", 'with 10000',
                      \%of, 100_000, 10_000, 'p50');
         $table->fact("  within 50 ms, 99 in 100",
                      $of{100_000}{p99}{median} < 50);
@@ -47,8 +47,26 @@ sub rows {
                  'with 10000', \%of, 100_000, 10_000, 'ms');
     $table->fact('  within 50 ms', $of{100_000}{ms}{max} < 50);
 
+    %of = in_turn($rounds, { map {
+        my $at = $ours{$_};
+        $_ => sub { listing($at) };
+    } keys %ours });
+    $table->pair('nginx-async jobs, 100000 jobs, ms', 'with 10000', \%of,
+                 100_000, 10_000, 'ms');
+
     $_->stop for values %ours;
     return;
+}
+
+
+# by the command line, its start included
+sub listing {
+    my ($ours) = @_;
+    my $from = time;
+    my ($code, $out) = $ours->{t}->command('jobs', '--limit', 50);
+
+    die "nginx-async jobs: $out" if $code != 0 || 50 > ($out =~ tr/\n//);
+    return { ms => 1000 * (time - $from) };
 }
 
 

@@ -82,6 +82,7 @@ sub _configure {
         location /jobs/  { async_status; async_wait 0 max=3600s; }
         location /owned/ { async_status; async_owner \$http_x_owner; }
         location /board/ { async_dashboard; }
+        location /metrics { async_metrics; }
         location /static { }
         location /figures { stub_status; }
         $bare
