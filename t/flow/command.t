@@ -75,7 +75,22 @@ is_deeply([run('jobs', '--version')], [0, "nginx-async 0.1.0\n", ''],
           'with a command, too');
 
 my @commands = qw(worker jobs show watch cancel retry delete queues pause
-                  resume purge stat check backup salvage);
+                  resume purge webhooks redeliver schedules stat check backup
+                  salvage keygen);
+
+# all that look into a store; where anybody may write
+mkdir "$root/open" and chmod 0777, "$root/open" or die $!;
+
+my $id       = '01a2268c-f2a6-7cf7-b8ac-66022c9d547d';
+my @on_store = (['check'], ['check', '--json'], ['jobs', '--json'],
+                ['show', $id], ['watch', $id], ['cancel', $id],
+                ['retry', $id], ['delete', $id], ['queues'], ['stat'],
+                ['pause', 'x'], ['resume', 'x'], ['purge', 'x'],
+                ['webhooks'], ['webhooks', '--dead'], ['redeliver', $id],
+                ['schedules'], ['schedules', 'run', 'x'],
+                ['schedules', 'pause', 'x'], ['schedules', 'resume', 'x'],
+                ['keygen', '--for', 'x'],
+                ['backup', "$root/open/backup.tar"]);
 
 for my $help (['--help'], ['--help', 'check'],
               map { [$_, '--help'] } @commands) {
@@ -164,11 +179,7 @@ for my $case (
     my ($name, $make, $words) = @$case;
     $make->();
 
-    for my $command (['check'], ['check', '--json'], ['jobs', '--json'],
-                     ['show', 'x'], ['watch', 'x'], ['cancel', 'x'],
-                     ['retry', 'x'], ['delete', 'x'], ['queues'], ['stat'],
-                     ['pause', 'x'], ['resume', 'x'], ['purge', 'x'],
-                     ['backup', "$root/backup.tar"]) {
+    for my $command (@on_store) {
         my ($code, $out, $err) = run(@$command, "--store=$root/$name");
         is($code, 1, "@$command of $name fails");
         like($err, qr/\Q$words\E/, 'and says why');
@@ -176,7 +187,7 @@ for my $case (
     }
 }
 
-is_deeply([glob "$root/backup.tar*"], [], 'no backup is left');
+is_deeply([glob "$root/open/*"], [], 'no backup is left');
 
 
 # --- a worker before its store --------------------------------------------
@@ -212,10 +223,14 @@ if ($> == 0) {
     is($code, 1, 'a worker does not become somebody else');
     like($err, qr/belongs to "www-data", not to "nobody"/, 'and says so');
 
-    ($code, $out, $err) = run({ as => 'nobody' }, 'check', '--store', $store);
-    is($code, 1, 'nobody else can check');
-    like($err, qr/belongs to "www-data"; start as that user, or as root/,
-         'and is told who can');
+    for my $command (@on_store) {
+        ($code, $out, $err) = run({ as => 'nobody' }, @$command, '--store',
+                                  $store);
+        is($code, 1, "nobody else can @$command");
+        like($err, qr/belongs to "www-data"; start as that user, or as root/,
+             'and is told who can');
+        is($out, '', 'nothing on stdout');
+    }
 
     ($code, $out, $err) = run({ as => 'www-data' }, 'check', '--store',
                               $store);
