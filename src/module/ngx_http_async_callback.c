@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_async_callback.h"
+#include "ngx_http_async_conf.h"
 
 #include "async_allow.h"
 #include "async_signer.h"
@@ -457,11 +458,11 @@ static ngx_int_t
 ngx_http_async_check_callback_self(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf, ngx_str_t *name)
 {
-    u_char                    *p, *last;
-    ngx_str_t                 *uri;
-    ngx_http_core_srv_conf_t  *cscf;
+    u_char                     *p, *last;
+    ngx_str_t                  *uri;
+    ngx_http_async_srv_conf_t  *ascf;
 
-    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    ascf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_async_module);
 
     if (conf->status_uri) {
         uri = &conf->status_uri->value;
@@ -472,11 +473,11 @@ ngx_http_async_check_callback_self(ngx_conf_t *cf,
             return NGX_OK;
         }
 
-        if (p == NULL && ngx_http_async_named(cscf)) {
+        if (p == NULL && ascf->host.len) {
             return NGX_OK;
         }
 
-    } else if (ngx_http_async_named(cscf)) {
+    } else if (ascf->host.len) {
         return NGX_OK;
     }
 

@@ -41,8 +41,6 @@ char *ngx_http_async_check_callback(ngx_conf_t *cf,
 /* the webhook of a submit; NGX_DECLINED: refused, op says why */
 ngx_int_t ngx_http_async_take_callback(ngx_http_request_t *r,
     ngx_http_async_loc_conf_t *alcf, ngx_http_async_op_t *op);
-/* whether the first name of the server is one that a client can use */
-ngx_uint_t ngx_http_async_named(ngx_http_core_srv_conf_t *cscf);
 
 
 #endif /* NGX_HTTP_ASYNC_CALLBACK_H */

@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_async_callback.h"
+#include "ngx_http_async_conf.h"
 #include "ngx_http_async_schedule.h"
 #include "ngx_http_async_verify.h"
 
@@ -18,6 +19,7 @@
 #define NGX_HTTP_ASYNC_MAX_QUEUED   100000
 
 
+static ngx_uint_t ngx_http_async_is_host(ngx_http_core_srv_conf_t *cscf);
 static char *ngx_http_async_check_endpoint(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
 static char *ngx_http_async_check_location(ngx_conf_t *cf,
@@ -165,6 +167,65 @@ ngx_http_async_create_srv_conf(ngx_conf_t *cf)
     }
 
     return ascf;
+}
+
+
+/*
+ * Names of servers are gone once the configuration is read: what they are good
+ * for is kept.
+ */
+
+char *
+ngx_http_async_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_async_srv_conf_t *conf = child;
+
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    if (ngx_http_async_is_host(cscf)) {
+        conf->host = cscf->server_name;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a name that a resolver may know: no pattern, and no "_" */
+
+static ngx_uint_t
+ngx_http_async_is_host(ngx_http_core_srv_conf_t *cscf)
+{
+    size_t                   i;
+    u_char                   c;
+    ngx_str_t               *name;
+    ngx_http_server_name_t  *names;
+
+    name = &cscf->server_name;
+    names = cscf->server_names.elts;
+
+    if (cscf->server_names.nelts == 0
+#if (NGX_PCRE)
+        || names[0].regex
+#endif
+        || names[0].name.len == 0 || names[0].name.data[0] == '.'
+        || name->len == 0 || name->len > 253)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < name->len; i++) {
+        c = ngx_tolower(name->data[i]);
+
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-'
+            && c != '.')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -4,6 +4,7 @@
  * headers that keep a browser from running anything that is not ours.
  */
 
+#include "ngx_http_async_conf.h"
 #include "ngx_http_async_dashboard.h"
 
 

@@ -102,16 +102,16 @@ ngx_http_async_callback_refused(ngx_http_async_op_t *op,
 static ngx_int_t
 ngx_http_async_hook_origin(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
-    u_char                    *p;
-    in_port_t                  port;
-    ngx_uint_t                 ssl;
-    ngx_http_core_loc_conf_t  *clcf;
-    ngx_http_core_srv_conf_t  *cscf;
+    u_char                     *p;
+    in_port_t                   port;
+    ngx_uint_t                  ssl;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_async_srv_conf_t  *ascf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_async_module);
 
-    if (!ngx_http_async_named(cscf)) {
+    if (ascf->host.len == 0) {
         return NGX_OK;
     }
 
@@ -127,15 +127,14 @@ ngx_http_async_hook_origin(ngx_http_request_t *r, ngx_http_async_op_t *op)
 
     port = ngx_inet_get_port(r->connection->local_sockaddr);
 
-    p = ngx_pnalloc(op->pool,
-                    sizeof("https://:65535") + cscf->server_name.len);
+    p = ngx_pnalloc(op->pool, sizeof("https://:65535") + ascf->host.len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     op->hook.origin.data = (char *) p;
 
-    p = ngx_sprintf(p, "http%s://%V", ssl ? "s" : "", &cscf->server_name);
+    p = ngx_sprintf(p, "http%s://%V", ssl ? "s" : "", &ascf->host);
 
     if (clcf->port_in_redirect && port && port != (ssl ? 443 : 80)) {
         p = ngx_sprintf(p, ":%ui", (ngx_uint_t) port);
@@ -144,47 +143,6 @@ ngx_http_async_hook_origin(ngx_http_request_t *r, ngx_http_async_op_t *op)
     op->hook.origin.len = (char *) p - op->hook.origin.data;
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_async_named(ngx_http_core_srv_conf_t *cscf)
-{
-    size_t                   i;
-    u_char                   ch;
-    ngx_str_t               *name;
-    ngx_http_server_name_t  *names;
-
-    names = cscf->server_names.elts;
-    name = &cscf->server_name;
-
-    if (cscf->server_names.nelts == 0 || name->len == 0 || name->len > 253) {
-        return 0;
-    }
-
-#if (NGX_PCRE)
-    if (names[0].regex) {
-        return 0;
-    }
-#endif
-
-    if (names[0].name.data[0] == '.') {
-        return 0;
-    }
-
-    /* neither a wildcard nor "_" */
-
-    for (i = 0; i < name->len; i++) {
-        ch = name->data[i];
-
-        if ((ch < 'a' || ch > 'z') && (ch < 'A' || ch > 'Z')
-            && (ch < '0' || ch > '9') && ch != '-' && ch != '.')
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 

@@ -4,7 +4,7 @@
  * when and how soon.  Their values come from each request.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_conf.h"
 
 #include "async_delay.h"
 

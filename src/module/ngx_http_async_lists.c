@@ -4,7 +4,7 @@
  * loses, or keeps; and parameters, which are in no order.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_conf.h"
 
 
 static ngx_uint_t ngx_http_async_list_off(ngx_conf_t *cf, ngx_array_t **list,

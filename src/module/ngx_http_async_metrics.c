@@ -5,6 +5,7 @@
  * is looked at: a scrape costs what there are queues, not jobs.
  */
 
+#include "ngx_http_async_conf.h"
 #include "ngx_http_async_dashboard.h"
 #include "ngx_http_async_metrics.h"
 

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_async_callback.h"
+#include "ngx_http_async_conf.h"
 #include "ngx_http_async_dashboard.h"
 #include "ngx_http_async_events.h"
 #include "ngx_http_async_metrics.h"
@@ -270,7 +271,7 @@ static ngx_http_module_t  ngx_http_async_module_ctx = {
     ngx_http_async_init_main_conf,         /* init main configuration */
 
     ngx_http_async_create_srv_conf,        /* create server configuration */
-    NULL,                                  /* merge server configuration */
+    ngx_http_async_merge_srv_conf,         /* merge server configuration */
 
     ngx_http_async_create_loc_conf,        /* create location configuration */
     ngx_http_async_merge_loc_conf          /* merge location configuration */

@@ -78,7 +78,8 @@ typedef struct {
     uint64_t                     key;         /* names the private listener */
     ngx_array_t                  keys;        /* uint64_t: of its locations */
     ngx_http_async_progress_t   *progress;    /* NULL: nobody reports */
-
+    ngx_str_t                    host;        /* the first name, if clients can
+                                                 use it, else empty */
     unsigned                     async:1;     /* has an async location */
     unsigned                     replay:1;    /* the private listener's copy */
 } ngx_http_async_srv_conf_t;
@@ -317,64 +318,6 @@ struct ngx_http_async_op_s {
     off_t                        length;
 };
 
-
-/* ngx_http_async_store.c */
-char *ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-ngx_int_t ngx_http_async_key_path(ngx_conf_t *cf, ngx_str_t *path);
-
-/* ngx_http_async_conf.c */
-void *ngx_http_async_create_main_conf(ngx_conf_t *cf);
-char *ngx_http_async_init_main_conf(ngx_conf_t *cf, void *conf);
-void *ngx_http_async_create_srv_conf(ngx_conf_t *cf);
-void *ngx_http_async_create_loc_conf(ngx_conf_t *cf);
-char *ngx_http_async_merge_loc_conf(ngx_conf_t *cf, void *parent,
-    void *child);
-/* makes the location one of our own; cmd->post: how it is written */
-char *ngx_http_async_set_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_http_async_loc_conf_t *conf, ngx_http_handler_pt handler);
-async_queue_t *ngx_http_async_find_queue(ngx_http_async_main_conf_t *amcf,
-    ngx_str_t *name);
-void ngx_http_async_init_queue(async_queue_t *queue, ngx_str_t *name);
-
-/* ngx_http_async_queue.c */
-char *ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
-/* ngx_http_async_lists.c: directives that take a list */
-char *ngx_http_async_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_async_bypass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-
-/* NGX_ERROR, and said: a parameter, "key=" aside, is there twice */
-ngx_int_t ngx_http_async_once(ngx_conf_t *cf, ngx_uint_t first);
-
-/* ngx_http_async_identity.c: who submits, known by what, to run when */
-char *ngx_http_async_set_owner(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_async_set_value(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_async_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_async_set_delay(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_async_set_priority(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_async_merge_identity(ngx_conf_t *cf,
-    ngx_http_async_loc_conf_t *prev, ngx_http_async_loc_conf_t *conf);
-/* each location that submits and the one where its jobs live fit together */
-ngx_int_t ngx_http_async_check_owners(ngx_conf_t *cf);
-
-/* ngx_http_async_policy.c: async_retry, async_retention */
-char *ngx_http_async_set_retry(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_async_set_retention(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-/* a location's policy from what was set and merged */
-ngx_int_t ngx_http_async_make_policy(ngx_http_async_loc_conf_t *conf,
-    async_policy_t *policy);
 
 /* ngx_http_async_listen.c: private listeners, keys of servers */
 ngx_int_t ngx_http_async_add_listeners(ngx_conf_t *cf,

@@ -5,7 +5,7 @@
  * location.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_conf.h"
 
 
 #define NGX_HTTP_ASYNC_ATTEMPTS_MAX  1000

@@ -8,6 +8,7 @@
  * nobody outside knows.
  */
 
+#include "ngx_http_async_conf.h"
 #include "ngx_http_async_progress.h"
 
 #include <openssl/crypto.h>
@@ -22,7 +23,6 @@
 static char *ngx_http_async_progress_base(ngx_conf_t *cf, ngx_str_t *base);
 static ngx_uint_t ngx_http_async_shares(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf);
-static ngx_uint_t ngx_http_async_is_host(ngx_http_core_srv_conf_t *cscf);
 static ngx_int_t ngx_http_async_progress_origin(ngx_http_request_t *r,
     ngx_http_async_progress_t *progress, ngx_str_t *origin);
 static ngx_int_t ngx_http_async_mac(const async_id_t *id, uint32_t attempt,
@@ -160,8 +160,8 @@ ngx_http_async_progress_init(ngx_conf_t *cf)
     for (s = 0; s < cmcf->servers.nelts; s++) {
         ascf = cscfp[s]->ctx->srv_conf[ngx_http_async_module.ctx_index];
 
-        if (ascf->progress && ngx_http_async_is_host(cscfp[s])) {
-            ascf->progress->name = cscfp[s]->server_name;
+        if (ascf->progress && ascf->host.len) {
+            ascf->progress->name = ascf->host;
             ascf->progress->by_name = ngx_http_async_shares(cf, cscfp[s]);
         }
     }
@@ -195,44 +195,6 @@ ngx_http_async_shares(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf)
     }
 
     return 0;
-}
-
-
-/* a name that a resolver may know: no pattern, and no "_" */
-
-static ngx_uint_t
-ngx_http_async_is_host(ngx_http_core_srv_conf_t *cscf)
-{
-    u_char                  c;
-    ngx_uint_t              i, letters;
-    ngx_http_server_name_t  *sn;
-
-    sn = cscf->server_names.elts;
-    letters = 0;
-
-    if (cscf->server_names.nelts == 0
-#if (NGX_PCRE)
-        || sn[0].regex
-#endif
-        || sn[0].name.len == 0 || sn[0].name.data[0] == '.'
-        || cscf->server_name.len == 0)
-    {
-        return 0;
-    }
-
-    for (i = 0; i < cscf->server_name.len; i++) {
-        c = ngx_tolower(cscf->server_name.data[i]);
-
-        letters += (c >= 'a' && c <= 'z') ? 1 : 0;
-
-        if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-'
-            && c != '.')
-        {
-            return 0;
-        }
-    }
-
-    return letters;
 }
 
 

@@ -3,7 +3,7 @@
  * async_queue: a name, and what the worker keeps to.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_conf.h"
 
 
 #define NGX_HTTP_ASYNC_RATE_MAX  1000000      /* a second */

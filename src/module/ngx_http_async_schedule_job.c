@@ -316,6 +316,7 @@ ngx_http_async_schedule_hook(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
     async_hook_t                hook;
     ngx_http_conf_addr_t       *addr;
     ngx_http_async_loc_conf_t  *alcf;
+    ngx_http_async_srv_conf_t  *ascf;
 
     alcf = ngx_http_async_schedule_conf(cscf, clcf);
 
@@ -334,14 +335,16 @@ ngx_http_async_schedule_hook(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
 
     ngx_memcpy(hook.policy, alcf->hook_policy, ASYNC_HOOK_POLICY);
 
-    if (ngx_http_async_named(cscf)) {
+    ascf = cscf->ctx->srv_conf[ngx_http_async_module.ctx_index];
+
+    if (ascf->host.len) {
         addr = ngx_http_async_schedule_listen(cf, cscf);
         port = addr ? ngx_inet_get_port(addr->opt.sockaddr) : 0;
         ssl = addr ? addr->opt.ssl : 0;
 
         hook.origin.data = (char *) origin;
         hook.origin.len = ngx_http_async_schedule_origin(origin,
-                              &cscf->server_name, ssl,
+                              &ascf->host, ssl,
                               clcf->port_in_redirect ? port : 0)
                           - origin;
     }

@@ -4,7 +4,7 @@
  * and the threads that work on it.
  */
 
-#include "ngx_http_async_module.h"
+#include "ngx_http_async_conf.h"
 
 
 static ngx_int_t ngx_http_async_add_key(ngx_conf_t *cf,
