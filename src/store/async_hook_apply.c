@@ -566,13 +566,15 @@ async_hook_rewind(async_work_t *work, int64_t jump, unsigned max)
     uint8_t       buf[ASYNC_HOOK_MAX];
     MDB_val       row;
     size_t        i;
-    unsigned      n;
+    unsigned      n, moved;
     async_id_t    id;
     async_key_t   key;
     async_hook_t  hook, old;
 
     async_key_timer(&key, ASYNC_TIMER_HOOK, work->now + 1,
                     &(async_id_t) { { 0 } });
+
+    moved = 0;
 
     for (n = 0; n < max && async_work_seek(work, &key, &row)
                 && row.mv_size == key.len
@@ -607,7 +609,8 @@ async_hook_rewind(async_work_t *work, int64_t jump, unsigned max)
 
         hook.due = hook.due > work->now ? hook.due : work->now + 1;
         async_hook_put(work, &id, &old, &hook);
+        moved++;
     }
 
-    return n;
+    return moved;
 }
