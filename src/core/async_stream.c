@@ -122,6 +122,7 @@ async_stream_past(async_job_t *past, const async_job_t *job, uint64_t seq,
     memset(&past->response, 0, sizeof(async_body_t));
     memset(&past->resource, 0, sizeof(async_str_t));
     memset(&past->detail, 0, sizeof(async_str_t));
+    memset(&past->retried_as, 0, sizeof(async_id_t));
 
     if (line->event == ASYNC_EVENT_STARTED) {
         past->started = line->at;

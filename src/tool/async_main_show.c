@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "async_feed.h"
+#include "async_hook.h"
 #include "async_keys.h"
 #include "async_main.h"
 #include "async_main_jobs.h"
@@ -574,7 +575,9 @@ async_show_line(void *data, uint64_t seq, const async_trail_t *t)
 
     if (t->error != ASYNC_JOB_ERROR_NONE) {
         (void) printf(", %s",
-                      async_job_error_name((async_job_error_t) t->error));
+                      async_event_of_webhook((async_event_type_t) t->event)
+                      ? async_hook_error_name((async_hook_error_t) t->error)
+                      : async_job_error_name((async_job_error_t) t->error));
     }
 
     (void) putchar('\n');
