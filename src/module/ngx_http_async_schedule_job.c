@@ -326,6 +326,17 @@ ngx_http_async_schedule_hook(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
         return NGX_OK;
     }
 
+    if (alcf->callback_secret->per == ASYNC_HOOK_PER_OWNER) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "the jobs of the schedule \"%*s\" have no owner, and so "
+                      "no key to sign their webhooks with: write "
+                      "\"async_callback_secret ... per=host;\" in location "
+                      "\"%V\", or \"async_callback off;\"",
+                      schedule->said.name.len, schedule->said.name.data,
+                      &clcf->name);
+        return NGX_ERROR;
+    }
+
     ngx_memzero(&hook, sizeof(async_hook_t));
 
     hook.state = ASYNC_HOOK_WAITING;

@@ -18,6 +18,7 @@ my $server = <<'END';
     server {
         listen 127.0.0.1:%%PORT%%;
         server_name first.example second.example;
+        async_status_uri /jobs/;
 
 %%schedules%%
 
@@ -52,6 +53,13 @@ my $server = <<'END';
         location = /exact { async on; proxy_pass http://%%BACKEND%%; }
         location ~* ^/re  { async on; proxy_pass http://%%BACKEND%%; }
         location ^~ /rest { proxy_pass http://%%BACKEND%%; }
+        location /owned   {
+            async on; async_owner $http_x_owner; async_status_uri /own/;
+            async_callback http://127.0.0.1:1/; async_callback_allow 127.0.0.1;
+            async_callback_secret %%ROOT%%/secret per=owner;
+            proxy_pass http://%%BACKEND%%;
+        }
+        location /own/    { async_status; async_owner $http_x_owner; }
         location /jobs/   { async_status; }
     }
 END
@@ -75,6 +83,8 @@ sub conf {
 
 $t->write_file('body.json', $body);
 $t->write_file('large', 'x' x 65537);
+chmod 0640, $t->write_file('secret',
+                           "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
 $t->start_backend;
 
 for my $case (
@@ -116,6 +126,7 @@ for my $case (
     ["n $every POST /rest",    'location "/rest" of server'],
     ["n $every POST /exact/",  'location "/" of server'],
     ["n $every POST /nested/x", 'location "/nested" of server'],
+    ["n $every POST /owned",    'the schedule "n" have no owner, and so no key'],
 ) {
     my ($said, $why) = @$case;
     conf($said);
