@@ -475,11 +475,15 @@ ngx_http_async_deed_answer(ngx_http_request_t *r, ngx_http_async_deed_t *deed)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = ngx_sprintf(buf, "{\"canceled\":%ud", deed->purge.canceled);
+    p = buf;
+    *p++ = '{';
 
-    if (deed->action->run == ngx_http_async_run_retry) {
-        p = ngx_cpymem(p, ",\"retriedAs\":\"",
-                       sizeof(",\"retriedAs\":\"") - 1);
+    if (deed->action->run == ngx_http_async_run_purge) {
+        p = ngx_sprintf(p, "\"canceled\":%ud", deed->purge.canceled);
+
+    } else if (deed->action->run == ngx_http_async_run_retry) {
+        p = ngx_cpymem(p, "\"retriedAs\":\"",
+                       sizeof("\"retriedAs\":\"") - 1);
         p = (u_char *) async_id_format((char *) p, &deed->as);
         *p++ = '"';
     }
