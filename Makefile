@@ -386,7 +386,6 @@ bench:
 	@$(MAKE) --no-print-directory all $(bench_programs) $(bench_counter) \
 	    $(probe) $(peers)
 	@bench/run
-	@bench/sizing
 
 modules_path = $(or $(shell $(nginx) -V 2>&1 \
                  | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p'), \

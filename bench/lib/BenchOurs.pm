@@ -9,7 +9,7 @@ package BenchOurs;
 #
 #   /reports    jobs that wait for ever      /run     jobs for the backend
 #   /keyed      the first, with owner and    /owned   its jobs
-#               Idempotency-Key
+#               Idempotency-Key              /slow    a backend that drips
 #   /jobs/      all of them                  /static  a small file
 #   /board/     the dashboard
 #   /bare/200, /bare/202                     what it is given for ->bare
@@ -61,6 +61,7 @@ sub _configure {
     $self->{t}{http} = <<"END";
     async_queue parked  paused concurrency=64 max_queued=1000000000;
     async_queue running concurrency=64 max_queued=1000000000;
+    async_queue slow    concurrency=256;
     access_log off;
     keepalive_requests 100000000;
     client_body_buffer_size 16k;
@@ -72,6 +73,7 @@ sub _configure {
 
         location /reports { async on queue=parked;  proxy_pass http://$self->{backend}; }
         location /run     { async on queue=running; proxy_pass http://$self->{backend}; }
+        location /slow    { async on queue=slow;    proxy_pass http://$self->{backend}/drips; }
         location /keyed {
             async             on queue=parked;
             async_owner       \$http_x_owner;

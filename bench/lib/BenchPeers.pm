@@ -150,7 +150,8 @@ HTTP
 }
 
 
-# a backend that answers 600 bytes at once; a nginx, too
+# a backend that answers 600 bytes, at once or, as /drips, 100 a second; a
+# nginx, too
 sub backend {
     my ($class, $t) = @_;
     my $self   = $class->_new($t, 'backend');
@@ -161,6 +162,7 @@ sub backend {
     server {
         listen 127.0.0.1:$front backlog=4096;
         location / { return 200 "$answer"; }
+        location = /drips    { limit_rate 100; return 200 "$answer"; }
         location = /requests { stub_status; }
     }
 HTTP
@@ -204,12 +206,27 @@ HTTP
 }
 
 
+sub _figures {
+    my ($self) = @_;
+    $self->{asked}++;
+    return $self->{t}->get('/requests',
+                           port => "$self->{folder}front")->{body};
+}
+
+
 # how many it has seen, those that ask it for that left out
 sub requests {
     my ($self) = @_;
-    my $answer = $self->{t}->get('/requests', port => "$self->{folder}front");
-    my ($n)    = $answer->{body} =~ /^ \d+ \d+ (\d+)/m;
-    return $n - ++$self->{asked};
+    my ($n) = $self->_figures =~ /^ \d+ \d+ (\d+)/m;
+    return $n - $self->{asked};
+}
+
+
+# that are open, the one that asks left out
+sub connections {
+    my ($self) = @_;
+    my ($n) = $self->_figures =~ /^Active connections: (\d+)/m;
+    return $n - 1;
 }
 
 

@@ -54,6 +54,16 @@ sub row {
 }
 
 
+# one that stands beside nothing
+sub figure {
+    my ($self, $measure, $ours) = @_;
+    printf "%-46s %-26s %14s\n", $measure, '', _figure({ median => $ours });
+    push @{ $self->{rows} }, { measure => $measure =~ s/^\s+//r,
+                               ours => { median => $ours } };
+    return;
+}
+
+
 # what has to be true, and is no figure
 sub fact {
     my ($self, $what, $true) = @_;
