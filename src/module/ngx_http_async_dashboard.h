@@ -80,10 +80,10 @@ ngx_int_t ngx_http_async_doc_reply(ngx_http_async_doc_t *doc,
 ngx_int_t ngx_http_async_overview(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_job(ngx_http_request_t *r);
 /* ngx_http_async_seen_t; NULL: they cannot be read */
-ngx_array_t *ngx_http_async_queues(ngx_pool_t *pool);
+ngx_array_t *ngx_http_async_queues(ngx_pool_t *pool, async_view_t *view);
 /* as of now */
 async_rc_t ngx_http_async_meter(ngx_http_async_seen_t *seen,
-    async_queue_meter_t *meter);
+    async_view_t *view, async_queue_meter_t *meter);
 ngx_int_t ngx_http_async_no_job(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_unread(ngx_http_request_t *r);
 

@@ -8,7 +8,8 @@
  * if there are more in that time, the others are told from samples, each of
  * which stands for as many as were made then.  So a look costs some 4,000
  * records and 20,000 keys at the most, however many jobs there are; it is good
- * for a while, for all that look.
+ * for a while, for all that look.  That is some milliseconds, so a thread does
+ * it; who looks meanwhile is shown the charts that were drawn before.
  */
 
 #include "ngx_http_async_dashboard.h"
@@ -41,6 +42,25 @@ typedef struct {
 } ngx_http_async_fact_t;
 
 typedef struct {
+    size_t                       len;
+    u_char                       data[NGX_HTTP_ASYNC_BUCKETS * 192 + 256];
+} ngx_http_async_document_t;
+
+/* a document that is good until then */
+typedef struct {
+    time_t                       window;
+    time_t                       until;
+    ngx_uint_t                   drawing;     /* unsigned drawing:1 */
+    ngx_http_async_document_t    document;    /* len 0: there is none */
+} ngx_http_async_drawn_t;
+
+/* one that is being drawn, on the thread of its op */
+typedef struct {
+    ngx_http_async_op_t         *op;
+    ngx_http_async_drawn_t      *drawn;       /* the event loop's */
+    async_store_t               *store;
+    async_view_t                *view;
+
     int64_t                      from;        /* unix ms */
     int64_t                      width;       /* ms */
     int64_t                      end;
@@ -48,20 +68,22 @@ typedef struct {
     ngx_uint_t                   nsample;
     ngx_http_async_fact_t        sample[NGX_HTTP_ASYNC_SAMPLE];
     ngx_http_async_bucket_t      buckets[NGX_HTTP_ASYNC_BUCKETS];
-} ngx_http_async_charts_t;
 
-/* a document that is good until then */
-typedef struct {
-    time_t                       window;
-    time_t                       until;
-    size_t                       len;
-    u_char                       data[NGX_HTTP_ASYNC_BUCKETS * 192 + 256];
-} ngx_http_async_drawn_t;
+    async_queue_meter_t          meter;
+    async_minute_t               minutes[ASYNC_MINUTES];
+    ngx_http_async_document_t    document;
+} ngx_http_async_charts_t;
 
 
 static ngx_http_async_drawn_t *ngx_http_async_find_window(
     ngx_http_request_t *r);
-static async_rc_t ngx_http_async_draw(ngx_http_async_drawn_t *drawn);
+static ngx_int_t ngx_http_async_show(ngx_http_request_t *r,
+    ngx_http_async_document_t *document);
+static ngx_int_t ngx_http_async_begin_draw(ngx_http_request_t *r,
+    ngx_http_async_drawn_t *drawn);
+static void ngx_http_async_draw_thread(void *data, ngx_log_t *log);
+static void ngx_http_async_draw_done(ngx_http_async_op_t *op, async_rc_t rc);
+static async_rc_t ngx_http_async_draw(ngx_http_async_charts_t *charts);
 static async_rc_t ngx_http_async_count_minutes(
     ngx_http_async_charts_t *charts);
 static void ngx_http_async_set_minute(ngx_http_async_charts_t *charts,
@@ -72,8 +94,8 @@ static async_rc_t ngx_http_async_count_newest(ngx_http_async_charts_t *charts,
     async_list_page_t *page);
 static async_rc_t ngx_http_async_count_samples(
     ngx_http_async_charts_t *charts, int64_t until);
-static async_rc_t ngx_http_async_weigh(const async_list_query_t *query,
-    ngx_uint_t *left, double *weight);
+static async_rc_t ngx_http_async_weigh(async_view_t *view,
+    const async_list_query_t *query, ngx_uint_t *left, double *weight);
 static bool ngx_http_async_sample_job(void *data, const async_job_t *job);
 static bool ngx_http_async_count_job(void *data, const async_job_t *job);
 static void ngx_http_async_see(ngx_http_async_fact_t *seen,
@@ -82,8 +104,7 @@ static void ngx_http_async_count(ngx_http_async_charts_t *charts,
     const ngx_http_async_fact_t *seen, double weight);
 static ngx_http_async_bucket_t *ngx_http_async_bucket(
     ngx_http_async_charts_t *charts, int64_t at);
-static void ngx_http_async_write_charts(ngx_http_async_drawn_t *drawn,
-    ngx_http_async_charts_t *charts);
+static void ngx_http_async_write_charts(ngx_http_async_charts_t *charts);
 static u_char *ngx_http_async_write_times(u_char *p, int64_t *times,
     ngx_uint_t n);
 static int ngx_libc_cdecl ngx_http_async_cmp_times(const void *one,
@@ -91,14 +112,14 @@ static int ngx_libc_cdecl ngx_http_async_cmp_times(const void *one,
 
 
 static ngx_http_async_drawn_t  ngx_http_async_drawn[NGX_HTTP_ASYNC_WINDOWS] = {
-    { 900, 0, 0, "" }, { 3600, 0, 0, "" }, { 86400, 0, 0, "" }
+    { 900, 0, 0, { 0, "" } }, { 3600, 0, 0, { 0, "" } },
+    { 86400, 0, 0, { 0, "" } }
 };
 
 
 ngx_int_t
 ngx_http_async_charts(ngx_http_request_t *r)
 {
-    ngx_http_async_doc_t     doc;
     ngx_http_async_drawn_t  *drawn;
 
     drawn = ngx_http_async_find_window(r);
@@ -109,20 +130,14 @@ ngx_http_async_charts(ngx_http_request_t *r)
                    NULL, 0);
     }
 
-    if (ngx_time() >= drawn->until
-        || ngx_time() < drawn->until - NGX_HTTP_ASYNC_GOOD)
+    if ((ngx_time() < drawn->until
+         && ngx_time() >= drawn->until - NGX_HTTP_ASYNC_GOOD)
+        || (drawn->drawing && drawn->document.len))
     {
-        if (ngx_http_async_draw(drawn) != ASYNC_OK) {
-            return ngx_http_async_unread(r);
-        }
-
-        drawn->until = ngx_time() + NGX_HTTP_ASYNC_GOOD;
+        return ngx_http_async_show(r, &drawn->document);
     }
 
-    ngx_http_async_doc_init(&doc, r);
-    ngx_http_async_doc_add(&doc, drawn->data, drawn->len);
-
-    return ngx_http_async_doc_reply(&doc, r);
+    return ngx_http_async_begin_draw(r, drawn);
 }
 
 
@@ -149,35 +164,156 @@ ngx_http_async_find_window(ngx_http_request_t *r)
 }
 
 
+static ngx_int_t
+ngx_http_async_show(ngx_http_request_t *r,
+    ngx_http_async_document_t *document)
+{
+    ngx_http_async_doc_t  doc;
+
+    ngx_http_async_doc_init(&doc, r);
+    ngx_http_async_doc_add(&doc, document->data, document->len);
+
+    return ngx_http_async_doc_reply(&doc, r);
+}
+
+
+static ngx_int_t
+ngx_http_async_begin_draw(ngx_http_request_t *r,
+    ngx_http_async_drawn_t *drawn)
+{
+    ngx_int_t                 rc;
+    ngx_http_async_op_t      *op;
+    ngx_http_async_charts_t  *charts;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    op = ngx_http_async_create_op(r, ngx_http_async_draw_done);
+    if (op == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    charts = ngx_pcalloc(op->pool, sizeof(ngx_http_async_charts_t));
+
+    if (charts) {
+        charts->op = op;
+        charts->drawn = drawn;
+        charts->store = ngx_http_async_store();
+
+        /* the last bucket is the one that is going on */
+
+        charts->width = (int64_t) drawn->window * 1000
+                        / NGX_HTTP_ASYNC_BUCKETS;
+        charts->end = (ngx_http_async_now() / charts->width + 1)
+                      * charts->width;
+        charts->from = charts->end - (int64_t) drawn->window * 1000;
+    }
+
+    op->data = charts;
+
+    if (charts == NULL
+        || ngx_http_async_file_task(op, ngx_http_async_draw_thread,
+                                    ngx_http_async_draw_done)
+           != NGX_OK)
+    {
+        (void) ngx_http_async_take_request(op);
+        ngx_http_async_free(op, ASYNC_NO_SPACE);
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    drawn->drawing = 1;
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+/* pool thread: with a view of its own, since the other is the event loop's */
+
+static void
+ngx_http_async_draw_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_async_op_t *op = data;
+
+    ngx_http_async_charts_t  *charts;
+
+    charts = op->data;
+
+    op->rc = async_view_open(&charts->view, charts->store);
+
+    if (op->rc == ASYNC_OK) {
+        op->rc = ngx_http_async_draw(charts);
+        async_view_close(charts->view);
+    }
+}
+
+
+/* called a second time if the first was to say that it takes too long */
+
+static void
+ngx_http_async_draw_done(ngx_http_async_op_t *op, async_rc_t rc)
+{
+    ngx_connection_t         *c;
+    ngx_http_request_t       *r;
+    ngx_http_async_charts_t  *charts;
+
+    charts = op->data;
+
+    if (!op->in_flight) {
+        charts->drawn->drawing = 0;
+    }
+
+    if (rc == ASYNC_OK) {
+        charts->drawn->document = charts->document;
+        charts->drawn->until = ngx_time() + NGX_HTTP_ASYNC_GOOD;
+    }
+
+    r = ngx_http_async_take_request(op);
+
+    if (r) {
+        c = r->connection;
+
+        ngx_http_finalize_request(r, rc == ASYNC_OK
+                                     ? ngx_http_async_show(r,
+                                                           &charts->document)
+                                     : ngx_http_async_unread(r));
+        ngx_http_run_posted_requests(c);
+    }
+
+    if (!op->in_flight) {
+        ngx_http_async_free(op, rc);
+    }
+}
+
+
 static async_rc_t
-ngx_http_async_draw(ngx_http_async_drawn_t *drawn)
+ngx_http_async_draw(ngx_http_async_charts_t *charts)
 {
     async_rc_t         rc;
     async_list_page_t  page;
 
-    static ngx_http_async_charts_t  charts;
-
-    ngx_memzero(&charts, sizeof(ngx_http_async_charts_t));
-
-    /* the last bucket is the one that is going on */
-
-    charts.width = (int64_t) drawn->window * 1000 / NGX_HTTP_ASYNC_BUCKETS;
-    charts.end = (ngx_http_async_now() / charts.width + 1) * charts.width;
-    charts.from = charts.end - (int64_t) drawn->window * 1000;
-
-    rc = ngx_http_async_count_newest(&charts, &page);
+    rc = ngx_http_async_count_newest(charts, &page);
 
     if (rc == ASYNC_OK && page.more) {
-        charts.sampled = 1;
-        rc = ngx_http_async_count_samples(&charts, page.last.created);
+        charts->sampled = 1;
+        rc = ngx_http_async_count_samples(charts, page.last.created);
     }
 
-    if (rc == ASYNC_OK && drawn->window <= ASYNC_MINUTES * 60) {
-        rc = ngx_http_async_count_minutes(&charts);
+    if (rc == ASYNC_OK && charts->drawn->window <= ASYNC_MINUTES * 60) {
+        rc = ngx_http_async_count_minutes(charts);
     }
 
     if (rc == ASYNC_OK) {
-        ngx_http_async_write_charts(drawn, &charts);
+        ngx_http_async_write_charts(charts);
     }
 
     return rc;
@@ -191,44 +327,41 @@ ngx_http_async_count_minutes(ngx_http_async_charts_t *charts)
 {
     int64_t                 at;
     ngx_uint_t              i, n;
-    ngx_pool_t             *pool;
     async_rc_t              rc;
     ngx_array_t            *queues;
+    async_minute_t         *recent;
     ngx_http_async_seen_t  *seen;
 
-    static async_queue_meter_t  meter;
-    static async_minute_t       minutes[ASYNC_MINUTES];
+    queues = ngx_http_async_queues(charts->op->pool, charts->view);
 
-    ngx_memzero(minutes, sizeof(minutes));
-
-    pool = ngx_create_pool(4096, ngx_cycle->log);
-    if (pool == NULL) {
-        return ASYNC_NO_SPACE;
+    if (queues == NULL) {
+        return ASYNC_UNAVAILABLE;
     }
 
     at = 0;
-    queues = ngx_http_async_queues(pool);
-    rc = queues ? ASYNC_OK : ASYNC_UNAVAILABLE;
+    seen = queues->elts;
+    recent = charts->meter.recent.minutes;
 
-    for (i = 0; rc == ASYNC_OK && i < queues->nelts; i++) {
-        seen = queues->elts;
-        rc = ngx_http_async_meter(&seen[i], &meter);
-        at = (int64_t) meter.recent.minute * 60000;
+    for (i = 0; i < queues->nelts; i++) {
+        rc = ngx_http_async_meter(&seen[i], charts->view, &charts->meter);
+        if (rc != ASYNC_OK) {
+            return rc;
+        }
+
+        at = (int64_t) charts->meter.recent.minute * 60000;
 
         for (n = 0; n < ASYNC_MINUTES; n++) {
-            minutes[n].completed += meter.recent.minutes[n].completed;
-            minutes[n].failed += meter.recent.minutes[n].failed;
+            charts->minutes[n].completed += recent[n].completed;
+            charts->minutes[n].failed += recent[n].failed;
         }
     }
 
-    ngx_destroy_pool(pool);
-
-    for (n = 0; rc == ASYNC_OK && n < ASYNC_MINUTES; n++) {
+    for (n = 0; n < ASYNC_MINUTES; n++) {
         ngx_http_async_set_minute(charts, at - (int64_t) n * 60000,
-                                  &minutes[n]);
+                                  &charts->minutes[n]);
     }
 
-    return rc;
+    return ASYNC_OK;
 }
 
 
@@ -290,7 +423,7 @@ ngx_http_async_count_newest(ngx_http_async_charts_t *charts,
     query.since = charts->from;
     query.limit = NGX_HTTP_ASYNC_NEWEST;
 
-    return async_view_list(ngx_http_async_view(), &query, page,
+    return async_view_list(charts->view, &query, page,
                            ngx_http_async_count_job, charts);
 }
 
@@ -320,7 +453,7 @@ ngx_http_async_count_samples(ngx_http_async_charts_t *charts, int64_t until)
 
         charts->nsample = 0;
 
-        rc = async_view_list(ngx_http_async_view(), &query, &page,
+        rc = async_view_list(charts->view, &query, &page,
                              ngx_http_async_sample_job, charts);
 
         if (rc != ASYNC_OK) {
@@ -330,7 +463,7 @@ ngx_http_async_count_samples(ngx_http_async_charts_t *charts, int64_t until)
         weight = 1;
 
         if (page.more) {
-            rc = ngx_http_async_weigh(&query, &left, &weight);
+            rc = ngx_http_async_weigh(charts->view, &query, &left, &weight);
             if (rc != ASYNC_OK) {
                 return rc;
             }
@@ -348,8 +481,8 @@ ngx_http_async_count_samples(ngx_http_async_charts_t *charts, int64_t until)
 /* how many each of a full sample stands for */
 
 static async_rc_t
-ngx_http_async_weigh(const async_list_query_t *query, ngx_uint_t *left,
-    double *weight)
+ngx_http_async_weigh(async_view_t *view, const async_list_query_t *query,
+    ngx_uint_t *left, double *weight)
 {
     unsigned            max;
     async_rc_t          rc;
@@ -357,8 +490,7 @@ ngx_http_async_weigh(const async_list_query_t *query, ngx_uint_t *left,
 
     max = ngx_max(*left, NGX_HTTP_ASYNC_SAMPLE);
 
-    rc = async_view_count(ngx_http_async_view(), query->since, query->until,
-                          max, &count);
+    rc = async_view_count(view, query->since, query->until, max, &count);
     if (rc != ASYNC_OK) {
         return rc;
     }
@@ -455,14 +587,14 @@ ngx_http_async_bucket(ngx_http_async_charts_t *charts, int64_t at)
 
 
 static void
-ngx_http_async_write_charts(ngx_http_async_drawn_t *drawn,
-    ngx_http_async_charts_t *charts)
+ngx_http_async_write_charts(ngx_http_async_charts_t *charts)
 {
     u_char                   *p;
     ngx_uint_t                i, n;
     ngx_http_async_bucket_t  *b;
 
-    p = ngx_sprintf(drawn->data, "{\"from\":%L,\"width\":%L,\"sampled\":%s,"
+    p = ngx_sprintf(charts->document.data,
+                    "{\"from\":%L,\"width\":%L,\"sampled\":%s,"
                     "\"buckets\":[", charts->from, charts->width,
                     charts->sampled ? "true" : "false");
 
@@ -481,7 +613,7 @@ ngx_http_async_write_charts(ngx_http_async_drawn_t *drawn,
     *p++ = ']';
     *p++ = '}';
 
-    drawn->len = p - drawn->data;
+    charts->document.len = p - charts->document.data;
 }
 
 

@@ -48,7 +48,7 @@ ngx_http_async_overview(ngx_http_request_t *r)
 
     ngx_http_async_doc_literal(&doc, ",\"queues\":[");
 
-    queues = ngx_http_async_queues(r->pool);
+    queues = ngx_http_async_queues(r->pool, ngx_http_async_view());
 
     if (queues == NULL) {
         return ngx_http_async_unread(r);
@@ -137,15 +137,14 @@ ngx_http_async_add_store(ngx_http_async_doc_t *doc, ngx_uint_t actions)
 /* what there is of each is looked at one by one, after them all */
 
 ngx_array_t *
-ngx_http_async_queues(ngx_pool_t *pool)
+ngx_http_async_queues(ngx_pool_t *pool, async_view_t *view)
 {
     ngx_array_t  *queues;
 
     queues = ngx_array_create(pool, 8, sizeof(ngx_http_async_seen_t));
 
     if (queues == NULL
-        || async_view_queues(ngx_http_async_view(), ngx_http_async_see_queue,
-                             queues)
+        || async_view_queues(view, ngx_http_async_see_queue, queues)
            != ASYNC_OK)
     {
         return NULL;
@@ -178,7 +177,8 @@ ngx_http_async_see_queue(void *data, const async_queue_t *q,
 
 
 async_rc_t
-ngx_http_async_meter(ngx_http_async_seen_t *seen, async_queue_meter_t *meter)
+ngx_http_async_meter(ngx_http_async_seen_t *seen, async_view_t *view,
+    async_queue_meter_t *meter)
 {
     async_rc_t  rc;
 
@@ -186,7 +186,7 @@ ngx_http_async_meter(ngx_http_async_seen_t *seen, async_queue_meter_t *meter)
 
     seen->queue.name.data = seen->name;
 
-    rc = async_view_meter(ngx_http_async_view(), seen->queue.name, meter);
+    rc = async_view_meter(view, seen->queue.name, meter);
 
     (void) async_recent_at(&meter->recent, ngx_http_async_now());
 
@@ -206,7 +206,9 @@ ngx_http_async_add_queue(ngx_http_async_doc_t *doc,
 
     static char  buf[ASYNC_JSON_QUEUE_MAX];
 
-    if (ngx_http_async_meter(seen, &meter) != ASYNC_OK) {
+    if (ngx_http_async_meter(seen, ngx_http_async_view(), &meter)
+        != ASYNC_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -297,6 +297,7 @@ struct ngx_http_async_op_s {
 
     u_char                       owner[ASYNC_OWNER];
     ngx_http_async_check_t      *check;       /* of its signature */
+    void                        *data;        /* of who made it */
     ngx_str_t                    key;         /* quoted, for the backend;
                                                  empty: the client's own */
     u_char                       line[ASYNC_SUBMIT_HASH];

@@ -97,5 +97,24 @@ is_deeply([grep { $_->{said} !~ /\r\n0\r\n\r\n\z/ } @streams], [],
 ok(poll_until(20, sub { !-e "/proc/$old" }), 'and the old worker leaves');
 is(scalar(grep { stream() } 1), 1, 'the new one has room');
 
+
+# a thread draws the charts: for many at once, and for who does not wait
+sub look {
+    my ($window) = @_;
+
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                       PeerPort => $t->port) or die $!;
+    print $socket "GET /board/data/charts?window=$window HTTP/1.0\r\n\r\n";
+    return $socket;
+}
+
+close look($_) for (900, 3600, 86400) x 2;
+
+my @looks = map { look($_) } (900, 3600, 86400) x 4;
+my @drawn = map { local $/; scalar readline $_ } @looks;
+
+is(scalar(grep { m{^HTTP/1\.1 200 .*\]\}\z}s } @drawn), @looks,
+   'charts are drawn for many at once');
+
 $t->done;
 done_testing;
