@@ -14,17 +14,20 @@ static async_rc_t async_event_client(async_work_t *work,
     const async_event_t *event, async_job_t *job);
 static async_rc_t async_event_fence(async_work_t *work,
     const async_event_t *event, const async_job_t *job);
-static void async_event_change(async_work_t *work, const async_event_t *event,
-    const async_policy_t *policy, async_job_t *job, uint8_t before);
+static void async_event_change(const async_event_t *event,
+    const async_policy_t *policy, async_job_t *job, uint8_t before,
+    int64_t at);
 static void async_event_clear(async_job_t *job);
-static void async_event_end(async_work_t *work, const async_event_t *event,
-    const async_policy_t *policy, async_job_t *job);
+static void async_event_end(const async_event_t *event,
+    const async_policy_t *policy, async_job_t *job, int64_t at);
 static void async_event_payload(async_work_t *work,
     const async_event_t *event);
 static async_rc_t async_event_waits(async_work_t *work,
     const async_job_t *job);
 static void async_event_release(async_work_t *work,
     const async_job_t *before, const async_job_t *job);
+static bool async_event_owes(async_work_t *work, async_job_t *job,
+    async_hook_t *hook, uint8_t *record);
 static bool async_event_quiet(const async_event_t *event,
     const async_job_t *before);
 
@@ -240,6 +243,7 @@ async_event_move(async_work_t *work, const async_event_t *event,
     size_t          len, trail_len;
     uint8_t         buf[ASYNC_JOB_MAX], trail[ASYNC_TRAIL_MAX];
     uint8_t         record[ASYNC_HOOK_MAX];
+    int64_t         at;
     async_key_t     key;
     async_hook_t    hook;
     async_job_t     before;
@@ -265,28 +269,19 @@ async_event_move(async_work_t *work, const async_event_t *event,
         async_work_policy(work, job->policy, &policy);
     }
 
+    at = async_event_time(work, job);
+
     job->state = (uint8_t) state;
     job->seq += quiet ? 0 : 1;
 
     async_report_leave(&before, job);
-    async_event_change(work, event, &policy, job, before.state);
+    async_event_change(event, &policy, job, before.state, at);
 
-    owes = false;
-
-    if (async_state_final(state)) {
-        async_known_end(job);
-
-        owes = async_hook_owes(work, job, &hook, record);
-
-        /* what failed may be repeated, and that may end so that it is told */
-
-        if (!owes && state != ASYNC_STATE_FAILED) {
-            job->hooks = 0;
-        }
-    }
+    owes = async_state_final(state)
+           && async_event_owes(work, job, &hook, record);
 
     len = async_report_encode(job, buf, sizeof(buf));
-    trail_len = async_event_trail(event, event->type, job, work->now, trail,
+    trail_len = async_event_trail(event, event->type, job, at, trail,
                                   sizeof(trail));
 
     if (len == 0 || trail_len == 0) {
@@ -337,6 +332,28 @@ async_event_move(async_work_t *work, const async_event_t *event,
 }
 
 
+/* at its end: whether it has a webhook to be sent */
+
+static bool
+async_event_owes(async_work_t *work, async_job_t *job, async_hook_t *hook,
+    uint8_t *record)
+{
+    async_known_end(job);
+
+    if (async_hook_owes(work, job, hook, record)) {
+        return true;
+    }
+
+    /* what failed may be repeated, and that may end so that it is told */
+
+    if (job->state != ASYNC_STATE_FAILED) {
+        job->hooks = 0;
+    }
+
+    return false;
+}
+
+
 /* back from a parking place: nobody outside saw it leave */
 
 static bool
@@ -353,15 +370,15 @@ async_event_quiet(const async_event_t *event, const async_job_t *before)
  */
 
 static void
-async_event_change(async_work_t *work, const async_event_t *event,
-    const async_policy_t *policy, async_job_t *job, uint8_t before)
+async_event_change(const async_event_t *event, const async_policy_t *policy,
+    async_job_t *job, uint8_t before, int64_t at)
 {
     switch (event->type) {
 
     case ASYNC_EVENT_STARTED:
         job->epoch = event->epoch;
         job->attempt++;
-        job->started = work->now;
+        job->started = at;
         job->percent = ASYNC_NO_PERCENT;
         job->due = 0;
         async_event_clear(job);
@@ -373,7 +390,7 @@ async_event_change(async_work_t *work, const async_event_t *event,
         job->flags |= event->sent ? ASYNC_JOB_SENT : 0;
         job->started = 0;
 
-        if (event->due > work->now) {
+        if (event->due > at) {
             job->flags |= ASYNC_JOB_PARKED;
             job->due = event->due;
         }
@@ -407,8 +424,7 @@ async_event_change(async_work_t *work, const async_event_t *event,
             job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
 
         } else {
-            job->queued = before == ASYNC_STATE_SCHEDULED ? job->due
-                                                          : work->now;
+            job->queued = before == ASYNC_STATE_SCHEDULED ? job->due : at;
             async_event_clear(job);
         }
 
@@ -416,7 +432,7 @@ async_event_change(async_work_t *work, const async_event_t *event,
         break;
 
     case ASYNC_EVENT_PROGRESSED:
-        async_report_change(event, job, work->now);
+        async_report_change(event, job, at);
         break;
 
     case ASYNC_EVENT_CANCEL_REQUESTED:
@@ -426,12 +442,12 @@ async_event_change(async_work_t *work, const async_event_t *event,
     case ASYNC_EVENT_CANCELED:
         job->flags |= event->sent ? ASYNC_JOB_SENT : 0;
         job->flags |= event->status != 0 ? ASYNC_JOB_ANSWERED : 0;
-        async_event_end(work, event, policy, job);
+        async_event_end(event, policy, job, at);
         break;
 
     case ASYNC_EVENT_COMPLETED:
     case ASYNC_EVENT_FAILED:
-        async_event_end(work, event, policy, job);
+        async_event_end(event, policy, job, at);
         break;
 
     default:
@@ -451,8 +467,8 @@ async_event_clear(async_job_t *job)
 
 
 static void
-async_event_end(async_work_t *work, const async_event_t *event,
-    const async_policy_t *policy, async_job_t *job)
+async_event_end(const async_event_t *event, const async_policy_t *policy,
+    async_job_t *job, int64_t at)
 {
     bool      completed;
     uint64_t  kept, known;
@@ -463,9 +479,9 @@ async_event_end(async_work_t *work, const async_event_t *event,
                                              : policy->retain_result;
     known = policy->retain_history > kept ? policy->retain_history : kept;
 
-    job->finished = work->now;
-    job->expires = work->now + (int64_t) kept;
-    job->due = work->now + (int64_t) known;
+    job->finished = at;
+    job->expires = at + (int64_t) kept;
+    job->due = at + (int64_t) known;
     job->flags &= (uint16_t) ~ASYNC_JOB_PARKED;
     job->error = completed ? ASYNC_JOB_ERROR_NONE : event->error;
     job->response = event->response;
@@ -480,6 +496,35 @@ async_event_end(async_work_t *work, const async_event_t *event,
     if (!async_job_keeps_request(job)) {
         memset(&job->request, 0, sizeof(async_body_t));
     }
+}
+
+
+/*
+ * Whoever writes took his time before he waited for the door, and another may
+ * have written meanwhile: no line is older than the one before it.  By more
+ * than that wait only a clock was set back, and is believed.
+ */
+
+int64_t
+async_event_time(async_work_t *work, const async_job_t *job)
+{
+    int64_t        last;
+    MDB_val        v;
+    async_key_t    key;
+    async_trail_t  line;
+
+    last = job->created;
+    async_key_trail(&key, &job->id, job->seq);
+
+    if (async_work_get(work, &key, &v) == ASYNC_OK
+        && async_trail_decode(&line, v.mv_data, v.mv_size) == ASYNC_OK
+        && line.at > last)
+    {
+        last = line.at;
+    }
+
+    return last > work->now && last - work->now <= ASYNC_DOOR_WAIT
+           ? last : work->now;
 }
 
 

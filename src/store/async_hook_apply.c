@@ -412,7 +412,7 @@ async_hook_write(async_work_t *work, const async_event_t *event,
 
     line.event = (uint8_t) event->type;
     line.state = job->state;
-    line.at = work->now;
+    line.at = async_event_time(work, before);
     line.by = event->by;
 
     if (event->type != ASYNC_EVENT_WEBHOOK_REDELIVER) {

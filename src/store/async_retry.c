@@ -195,6 +195,7 @@ async_event_retry(async_work_t *work, async_event_t *event)
     uint8_t         buf[ASYNC_JOB_MAX], record[ASYNC_JOB_MAX];
     uint8_t         old_record[ASYNC_JOB_MAX], trail[ASYNC_TRAIL_MAX];
     uint8_t         old_trail[ASYNC_TRAIL_MAX], hook_buf[ASYNC_HOOK_MAX];
+    int64_t         at;
     async_rc_t      rc;
     async_job_t     old, job;
     async_key_t     key;
@@ -221,6 +222,7 @@ async_event_retry(async_work_t *work, async_event_t *event)
     async_retry_job(work, event, &old, &job);
 
     job.hooks = async_hook_again(work, &old, &hook, hook_buf) ? 1 : 0;
+    at = async_event_time(work, &old);
     old.retried_as = event->as;
     old.seq++;
 
@@ -228,9 +230,8 @@ async_event_retry(async_work_t *work, async_event_t *event)
     trail_len = async_event_trail(event, ASYNC_EVENT_SUBMITTED, &job,
                                   work->now, trail, sizeof(trail));
     old_len = async_job_encode(&old, old_record, sizeof(old_record));
-    old_trail_len = async_event_trail(event, ASYNC_EVENT_RETRIED, &old,
-                                      work->now, old_trail,
-                                      sizeof(old_trail));
+    old_trail_len = async_event_trail(event, ASYNC_EVENT_RETRIED, &old, at,
+                                      old_trail, sizeof(old_trail));
 
     async_key_job(&key, &job.id);
 

@@ -140,6 +140,8 @@ async_rc_t async_event_apply(async_work_t *work, async_event_t *event);
 /* an event upon a job that was decoded: no fence, no quota */
 async_rc_t async_event_move(async_work_t *work, const async_event_t *event,
     async_job_t *job);
+/* unix ms of what happens to a job now: not before its last line */
+int64_t async_event_time(async_work_t *work, const async_job_t *job);
 /* a line of history of an event, as what it was taken; 0: it cannot be one */
 size_t async_event_trail(const async_event_t *event, async_event_type_t type,
     const async_job_t *job, int64_t now, uint8_t *buf, size_t cap);

@@ -92,6 +92,63 @@ a_completed_job_has_its_result_and_a_time_to_live(void **state)
 }
 
 
+/* who waits for the door took his time before those that were let in */
+
+static void
+no_line_of_a_job_is_older_than_the_one_before_it(void **state)
+{
+    lines_t             found;
+    uint8_t             buf[ASYNC_JOB_MAX];
+    fixture_t          *f = *state;
+    async_job_t         job;
+    async_event_t       event;
+    const async_job_t  *claimed;
+
+    f->now += 300;
+    fixture_submit_all(f, 1, 1);
+    fixture_take_over(f);
+
+    f->now -= 200;
+    assert_int_equal(fixture_claim(f, 1), 1);
+    claimed = &f->claims[0].job;
+    assert_int_equal(claimed->started, FIXTURE_NOW + 300);
+    assert_int_equal(lines(f, &claimed->id).last.at, FIXTURE_NOW + 300);
+
+    /* a client is faster than the worker that is at the end */
+
+    f->now = FIXTURE_NOW + 900;
+    event = fixture_about(ASYNC_EVENT_CANCEL_REQUESTED, claimed);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    f->now = FIXTURE_NOW + 800;
+    event = fixture_completed(claimed);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    job = fixture_look(f, &claimed->id, buf);
+    assert_int_equal(job.finished, FIXTURE_NOW + 900);
+    assert_int_equal(job.expires, FIXTURE_NOW + 900 + DAY);
+
+    found = lines(f, &job.id);
+    assert_int_equal(found.n, 4);
+    assert_int_equal(found.last.at, FIXTURE_NOW + 900);
+}
+
+
+static void
+a_clock_that_was_set_back_is_believed(void **state)
+{
+    fixture_t  *f = *state;
+
+    f->now += 60000;
+    fixture_submit_all(f, 1, 1);
+    fixture_take_over(f);
+
+    f->now -= 120000;
+    assert_int_equal(fixture_claim(f, 1), 1);
+    assert_int_equal(f->claims[0].job.started, f->now);
+}
+
+
 static void
 how_long_is_kept_what_is_the_jobs_policy(void **state)
 {
@@ -487,6 +544,8 @@ main(void)
     const struct CMUnitTest  tests[] = {
         sound(a_claimed_job_is_processing_and_counted),
         sound(a_completed_job_has_its_result_and_a_time_to_live),
+        sound(no_line_of_a_job_is_older_than_the_one_before_it),
+        sound(a_clock_that_was_set_back_is_believed),
         sound(how_long_is_kept_what_is_the_jobs_policy),
         sound(a_failed_job_says_why_and_keeps_what_the_backend_said),
         sound(a_job_that_failed_without_an_answer_has_no_status),
