@@ -523,6 +523,35 @@ async_db_begin(async_store_t *store, unsigned flags, MDB_txn **txn)
 
 
 async_rc_t
+async_db_look(async_store_t *store, async_look_fn fn, void *data,
+    async_error_t *err)
+{
+    int            rc;
+    MDB_txn       *txn;
+    async_rc_t     result;
+    async_guard_t  guard;
+
+    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+
+    if (rc != MDB_SUCCESS) {
+        return async_db_rc(rc, "read the store", err);
+    }
+
+    if (async_guard_caught(&guard)) {
+        mdb_txn_abort(txn);
+        return async_health_damaged(store, err);
+    }
+
+    result = fn(store, txn, data);
+
+    async_guard_end(&guard);
+    mdb_txn_abort(txn);
+
+    return result;
+}
+
+
+async_rc_t
 async_db_get(async_store_t *store, MDB_txn *txn, const async_key_t *key,
     MDB_val *value)
 {

@@ -402,8 +402,17 @@ async_rc_t async_store_cipher(const async_store_t *store,
     async_cipher_t *cipher, const async_seal_t *seal, const async_id_t *id,
     async_payload_kind_t kind, bool encrypt);
 
+typedef async_rc_t (*async_look_fn)(async_store_t *store, MDB_txn *txn,
+    void *data);
+
 /* remembers which files are open */
 async_rc_t async_health_begin(async_store_t *store, async_error_t *err);
+/*
+ * What fn says of a transaction that reads, behind a guard.  For a single
+ * look; who looks more than once has a view.
+ */
+async_rc_t async_db_look(async_store_t *store, async_look_fn fn, void *data,
+    async_error_t *err);
 /* a page could not be read: the word for it, and no more of this store */
 async_rc_t async_health_damaged(async_store_t *store, async_error_t *err);
 /* the same for what LMDB said, if it says that this environment is done */

@@ -14,12 +14,13 @@ typedef struct {
     const async_hook_policy_t  *policies;
     unsigned                    n;
     async_hooks_in_force_t      in_force;
+    bool                        known;
     uint8_t                     buf[ASYNC_HOOK_POLICY_MAX];
 } async_hooks_said_t;
 
 
-static async_rc_t async_hooks_known(async_store_t *store,
-    const async_hooks_said_t *said, bool *known, async_error_t *err);
+static async_rc_t async_hooks_look(async_store_t *store, MDB_txn *txn,
+    void *data);
 static bool async_hooks_missing(async_store_t *store, MDB_txn *txn,
     const async_hooks_said_t *said);
 static bool async_hooks_newer(async_store_t *store, MDB_txn *txn,
@@ -93,7 +94,6 @@ async_store_publish_hooks(async_store_t *store,
     const async_hook_policy_t *policies, unsigned n, int64_t loaded,
     async_error_t *err)
 {
-    bool                 known;
     unsigned             i;
     async_rc_t           rc;
     async_hooks_said_t  *said;
@@ -122,10 +122,10 @@ async_store_publish_hooks(async_store_t *store,
     }
 
     if (rc == ASYNC_OK) {
-        rc = async_hooks_known(store, said, &known, err);
+        rc = async_db_look(store, async_hooks_look, said, err);
     }
 
-    if (rc == ASYNC_OK && !known) {
+    if (rc == ASYNC_OK && !said->known) {
         rc = async_scribe_run(store, async_hooks_write, said, err);
     }
 
@@ -136,29 +136,12 @@ async_store_publish_hooks(async_store_t *store,
 
 
 static async_rc_t
-async_hooks_known(async_store_t *store, const async_hooks_said_t *said,
-    bool *known, async_error_t *err)
+async_hooks_look(async_store_t *store, MDB_txn *txn, void *data)
 {
-    int            rc;
-    MDB_txn       *txn;
-    async_guard_t  guard;
+    async_hooks_said_t  *said = data;
 
-    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
-
-    if (rc != MDB_SUCCESS) {
-        return async_db_rc(rc, "read the store", err);
-    }
-
-    if (async_guard_caught(&guard)) {
-        mdb_txn_abort(txn);
-        return async_health_damaged(store, err);
-    }
-
-    *known = !async_hooks_newer(store, txn, said)
-             && !async_hooks_missing(store, txn, said);
-
-    async_guard_end(&guard);
-    mdb_txn_abort(txn);
+    said->known = !async_hooks_newer(store, txn, said)
+                  && !async_hooks_missing(store, txn, said);
 
     return ASYNC_OK;
 }

@@ -36,7 +36,7 @@ typedef struct {
 static async_rc_t async_key_files_write(async_store_t *store, void *data,
     async_error_t *err);
 static async_rc_t async_key_files_get(async_store_t *store, MDB_txn *txn,
-    async_key_files_t *files);
+    void *data);
 static size_t async_key_files_encode(const async_key_files_t *files,
     uint8_t *buf, size_t cap);
 static bool async_key_files_add(async_key_files_t *files, async_str_t value);
@@ -122,34 +122,12 @@ async_key_files_known(async_rc_t rc, const async_key_files_t *stored,
 async_rc_t
 async_store_key_files(async_store_t *store, async_key_files_t *files)
 {
-    int            rc;
-    MDB_txn       *txn;
-    async_rc_t     result;
-    async_guard_t  guard;
-
-    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
-
-    if (rc != MDB_SUCCESS) {
-        return async_db_rc(rc, NULL, NULL);
-    }
-
-    if (async_guard_caught(&guard)) {
-        mdb_txn_abort(txn);
-        return async_health_damaged(store, NULL);
-    }
-
-    result = async_key_files_get(store, txn, files);
-
-    async_guard_end(&guard);
-    mdb_txn_abort(txn);
-
-    return result;
+    return async_db_look(store, async_key_files_get, files, NULL);
 }
 
 
 static async_rc_t
-async_key_files_get(async_store_t *store, MDB_txn *txn,
-    async_key_files_t *files)
+async_key_files_get(async_store_t *store, MDB_txn *txn, void *data)
 {
     MDB_val      v;
     async_rc_t   rc;
@@ -159,7 +137,7 @@ async_key_files_get(async_store_t *store, MDB_txn *txn,
 
     rc = async_db_get(store, txn, &key, &v);
 
-    return rc == ASYNC_OK ? async_key_files_decode(files, v.mv_data, v.mv_size)
+    return rc == ASYNC_OK ? async_key_files_decode(data, v.mv_data, v.mv_size)
                           : rc;
 }
 

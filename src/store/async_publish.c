@@ -14,15 +14,14 @@ typedef struct {
     unsigned               npolicies;
     const async_queue_t   *queues;
     unsigned               nqueues;
+    bool                   known;
 } async_publish_said_t;
 
 
 static bool async_publish_valid(const async_policy_t *policies,
     unsigned npolicies, const async_queue_t *queues, unsigned nqueues);
-static async_rc_t async_publish_look(async_store_t *store,
-    const async_policy_t *policies, unsigned npolicies,
-    const async_queue_t *queues, unsigned nqueues, bool *known,
-    async_error_t *err);
+static async_rc_t async_publish_look(async_store_t *store, MDB_txn *txn,
+    void *data);
 static async_rc_t async_publish_write(async_store_t *store, void *data,
     async_error_t *err);
 static void async_publish_policy(async_work_t *work,
@@ -30,8 +29,7 @@ static void async_publish_policy(async_work_t *work,
 static void async_publish_queue(async_work_t *work,
     const async_queue_t *queue);
 static bool async_publish_known(async_store_t *store, MDB_txn *txn,
-    const async_policy_t *policies, unsigned npolicies,
-    const async_queue_t *queues, unsigned nqueues);
+    const async_publish_said_t *said);
 static bool async_queue_known(const async_queue_t *queue,
     const MDB_val *stored);
 
@@ -54,7 +52,6 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
     unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
     async_error_t *err)
 {
-    bool                  known;
     async_rc_t            rc;
     async_publish_said_t  said;
 
@@ -63,47 +60,27 @@ async_store_publish(async_store_t *store, const async_policy_t *policies,
         return ASYNC_INVALID;
     }
 
-    rc = async_publish_look(store, policies, npolicies, queues, nqueues,
-                            &known, err);
-
-    if (rc != ASYNC_OK || known) {
-        return rc;
-    }
-
     said.policies = policies;
     said.npolicies = npolicies;
     said.queues = queues;
     said.nqueues = nqueues;
+
+    rc = async_db_look(store, async_publish_look, &said, err);
+
+    if (rc != ASYNC_OK || said.known) {
+        return rc;
+    }
 
     return async_scribe_run(store, async_publish_write, &said, err);
 }
 
 
 static async_rc_t
-async_publish_look(async_store_t *store, const async_policy_t *policies,
-    unsigned npolicies, const async_queue_t *queues, unsigned nqueues,
-    bool *known, async_error_t *err)
+async_publish_look(async_store_t *store, MDB_txn *txn, void *data)
 {
-    int            rc;
-    MDB_txn       *txn;
-    async_guard_t  guard;
+    async_publish_said_t  *said = data;
 
-    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
-
-    if (rc != MDB_SUCCESS) {
-        return async_db_rc(rc, "read the store", err);
-    }
-
-    if (async_guard_caught(&guard)) {
-        mdb_txn_abort(txn);
-        return async_health_damaged(store, err);
-    }
-
-    *known = async_publish_known(store, txn, policies, npolicies, queues,
-                                 nqueues);
-
-    async_guard_end(&guard);
-    mdb_txn_abort(txn);
+    said->known = async_publish_known(store, txn, said);
 
     return ASYNC_OK;
 }
@@ -211,8 +188,7 @@ async_publish_queue(async_work_t *work, const async_queue_t *queue)
 
 static bool
 async_publish_known(async_store_t *store, MDB_txn *txn,
-    const async_policy_t *policies, unsigned npolicies,
-    const async_queue_t *queues, unsigned nqueues)
+    const async_publish_said_t *said)
 {
     MDB_val         v;
     uint8_t         digest[ASYNC_POLICY_KEY];
@@ -220,8 +196,8 @@ async_publish_known(async_store_t *store, MDB_txn *txn,
     async_key_t     key;
     async_policy_t  policy;
 
-    for (i = 0; i < npolicies; i++) {
-        async_policy_key(digest, &policies[i]);
+    for (i = 0; i < said->npolicies; i++) {
+        async_policy_key(digest, &said->policies[i]);
         async_key_policy(&key, digest);
 
         if (async_db_get(store, txn, &key, &v) != ASYNC_OK
@@ -231,11 +207,11 @@ async_publish_known(async_store_t *store, MDB_txn *txn,
         }
     }
 
-    for (i = 0; i < nqueues; i++) {
-        async_key_queue(&key, queues[i].name);
+    for (i = 0; i < said->nqueues; i++) {
+        async_key_queue(&key, said->queues[i].name);
 
         if (async_db_get(store, txn, &key, &v) != ASYNC_OK
-            || !async_queue_known(&queues[i], &v))
+            || !async_queue_known(&said->queues[i], &v))
         {
             return false;
         }

@@ -12,6 +12,7 @@
 typedef struct {
     const async_schedules_t  *said;
     async_str_t              *records;    /* as they are to be stored */
+    bool                      known;
 } async_schedules_said_t;
 
 typedef struct {
@@ -22,10 +23,8 @@ typedef struct {
 } async_schedules_act_t;
 
 
-static async_rc_t async_schedules_look(async_store_t *store,
-    const async_schedules_t *said, bool *known, async_error_t *err);
-static async_rc_t async_schedules_known(async_store_t *store, MDB_txn *txn,
-    const async_schedules_t *said, bool *known);
+static async_rc_t async_schedules_look(async_store_t *store, MDB_txn *txn,
+    void *data);
 static async_rc_t async_schedules_prepare(const async_store_t *store,
     const async_schedules_t *said, async_str_t *records,
     async_error_t *err);
@@ -50,18 +49,18 @@ async_rc_t
 async_store_publish_schedules(async_store_t *store,
     const async_schedules_t *said, async_error_t *err)
 {
-    bool                     known;
     unsigned                 i;
     async_rc_t               rc;
     async_schedules_said_t   publish;
 
-    rc = async_schedules_look(store, said, &known, err);
+    publish.said = said;
 
-    if (rc != ASYNC_OK || known) {
+    rc = async_db_look(store, async_schedules_look, &publish, err);
+
+    if (rc != ASYNC_OK || publish.known) {
         return rc;
     }
 
-    publish.said = said;
     publish.records = calloc(said->n + 1, sizeof(async_str_t));
 
     if (publish.records == NULL) {
@@ -85,48 +84,22 @@ async_store_publish_schedules(async_store_t *store,
 }
 
 
-static async_rc_t
-async_schedules_look(async_store_t *store, const async_schedules_t *said,
-    bool *known, async_error_t *err)
-{
-    int            rc;
-    MDB_txn       *txn;
-    async_rc_t     result;
-    async_guard_t  guard;
-
-    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
-
-    if (rc != MDB_SUCCESS) {
-        return async_db_rc(rc, "read the store", err);
-    }
-
-    if (async_guard_caught(&guard)) {
-        mdb_txn_abort(txn);
-        return async_health_damaged(store, err);
-    }
-
-    result = async_schedules_known(store, txn, said, known);
-
-    async_guard_end(&guard);
-    mdb_txn_abort(txn);
-
-    return result;
-}
-
-
 /* the newest start of an instance wins, and all of it came in one piece */
 
 static async_rc_t
-async_schedules_known(async_store_t *store, MDB_txn *txn,
-    const async_schedules_t *said, bool *known)
+async_schedules_look(async_store_t *store, MDB_txn *txn, void *data)
 {
-    int               rc;
-    bool              newer, stale;
-    MDB_val           k, v;
-    unsigned          n;
-    MDB_cursor       *cursor;
-    async_key_t       key;
-    async_schedule_t  s;
+    int                       rc;
+    bool                      newer, stale;
+    MDB_val                   k, v;
+    unsigned                  n;
+    MDB_cursor               *cursor;
+    async_key_t               key;
+    async_schedule_t          s;
+    const async_schedules_t  *said;
+    async_schedules_said_t   *publish = data;
+
+    said = publish->said;
 
     rc = mdb_cursor_open(txn, store->dbi[ASYNC_DB_SCHEDULES], &cursor);
 
@@ -161,7 +134,7 @@ async_schedules_known(async_store_t *store, MDB_txn *txn,
 
     mdb_cursor_close(cursor);
 
-    *known = newer || (n == said->n && !stale);
+    publish->known = newer || (n == said->n && !stale);
 
     return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
 }

@@ -19,9 +19,10 @@ typedef struct {
 } async_queues_t;
 
 
-static uint64_t async_epoch_read(async_store_t *store, MDB_txn *txn);
+static async_rc_t async_epoch_read(async_store_t *store, MDB_txn *txn,
+    void *data);
 static async_rc_t async_figures_read(async_store_t *store, MDB_txn *txn,
-    async_store_figures_t *figures);
+    void *data);
 static int async_jobs_each(async_view_t *view, unsigned limit,
     async_job_fn fn, void *data);
 static async_rc_t async_queues_begin(async_view_t *view,
@@ -453,77 +454,41 @@ async_queues_each(async_view_t *view, async_queues_t *both,
 uint64_t
 async_store_epoch(async_store_t *store)
 {
-    MDB_txn       *txn;
-    uint64_t       epoch;
-    async_guard_t  guard;
+    uint64_t  epoch;
 
-    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) != MDB_SUCCESS) {
-        return 0;
-    }
-
-    if (async_guard_caught(&guard)) {
-        mdb_txn_abort(txn);
-        (void) async_health_damaged(store, NULL);
-        return 0;
-    }
-
-    epoch = async_epoch_read(store, txn);
-
-    async_guard_end(&guard);
-    mdb_txn_abort(txn);
+    epoch = 0;
+    (void) async_db_look(store, async_epoch_read, &epoch, NULL);
 
     return epoch;
 }
 
 
-static uint64_t
-async_epoch_read(async_store_t *store, MDB_txn *txn)
+static async_rc_t
+async_epoch_read(async_store_t *store, MDB_txn *txn, void *data)
 {
     MDB_val       v;
-    uint64_t      epoch;
+    uint64_t     *epoch = data;
     async_key_t   key;
     async_meta_t  meta;
 
-    epoch = 0;
     async_key_meta(&key);
 
     if (async_db_get(store, txn, &key, &v) == ASYNC_OK
         && async_meta_decode(&meta, v.mv_data, v.mv_size) == ASYNC_OK)
     {
-        epoch = meta.epoch;
+        *epoch = meta.epoch;
     }
 
-    return epoch;
+    return ASYNC_OK;
 }
 
 
 async_rc_t
 async_store_figures(async_store_t *store, async_store_figures_t *figures)
 {
-    int            rc;
-    MDB_txn       *txn;
-    async_rc_t     result;
-    async_guard_t  guard;
-
     memset(figures, 0, sizeof(async_store_figures_t));
 
-    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
-
-    if (rc != MDB_SUCCESS) {
-        return async_db_rc(rc, NULL, NULL);
-    }
-
-    if (async_guard_caught(&guard)) {
-        mdb_txn_abort(txn);
-        return async_health_damaged(store, NULL);
-    }
-
-    result = async_figures_read(store, txn, figures);
-
-    async_guard_end(&guard);
-    mdb_txn_abort(txn);
-
-    return result;
+    return async_db_look(store, async_figures_read, figures, NULL);
 }
 
 
@@ -538,15 +503,15 @@ async_store_transaction(async_store_t *store)
 
 
 static async_rc_t
-async_figures_read(async_store_t *store, MDB_txn *txn,
-    async_store_figures_t *figures)
+async_figures_read(async_store_t *store, MDB_txn *txn, void *data)
 {
-    int          rc;
-    MDB_val      v;
-    MDB_stat     st;
-    uint64_t     unused;
-    async_key_t  key;
-    MDB_envinfo  info;
+    int                     rc;
+    MDB_val                 v;
+    MDB_stat                st;
+    uint64_t                unused;
+    async_key_t             key;
+    MDB_envinfo             info;
+    async_store_figures_t  *figures = data;
 
     rc = async_quota_free(txn, &unused);
 
