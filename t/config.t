@@ -582,11 +582,15 @@ like($said, qr{\[warn\] .*location "/a" leaves gRPC requests alone: grpc_pass ca
 --- config
     location /a     { async on; proxy_ignore_client_abort on;
                       proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /f     { async on; fastcgi_ignore_client_abort on; fastcgi_pass 127.0.0.1:1; }
+    location /u     { async on; uwsgi_ignore_client_abort on; uwsgi_pass 127.0.0.1:1; }
+    location /s     { async on; scgi_ignore_client_abort on; scgi_pass 127.0.0.1:1; }
+    location /n     { async on; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }
 --- check
 my ($status, $said) = nginx_t();
 is($status, 0, 'it is allowed');
-like($said, qr{\[warn\] .*"ignore_client_abort" is on in location "/a"}, 'and said');
+is_deeply([sort $said =~ m{\[warn\] .*"ignore_client_abort" is on in location "([^"]+)"}g], ['/a', '/f', '/s', '/u'], 'and said');
 
 
 
