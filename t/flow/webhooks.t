@@ -58,6 +58,18 @@ my $t = AsyncTest->new(workers => 2, http => <<'END');
             proxy_pass http://%%BACKEND%%;
         }
 
+        location /half {
+            async on queue=many;
+            async_callback_secret %%ROOT%%/gone %%ROOT%%/secret;
+            proxy_pass http://%%BACKEND%%;
+        }
+
+        location /none {
+            async on queue=many;
+            async_callback_secret %%ROOT%%/gone;
+            proxy_pass http://%%BACKEND%%;
+        }
+
         location /jobs/ {
             async_status;
         }
@@ -67,6 +79,7 @@ END
 my $secret = secret($t, 'secret');
 my $new    = secret($t, 'new');
 my $other  = secret($t, 'other');
+secret($t, 'gone');
 
 receiver($t, 'receiver', "$secret,$new,$other");
 $t->start;
@@ -249,6 +262,23 @@ subtest 'what was given up lies with the dead letters' => sub {
     $t->wait_job($plain);
     is(($t->command('redeliver', $plain =~ m{([^/]+)$}))[0], 1,
        'nor what has none');
+};
+
+
+subtest 'a secret that the worker cannot read is left out' => sub {
+    unlink $t->root . '/gone' or die $!;
+
+    my $job = with_callback($t, '/half', "$base/status/204");
+    my $got = delivered($job);
+
+    unlike($got->{headers}{'webhook-signature'}, qr/ /, 'one signature');
+    is_deeply($got->{right}, [0], 'of the secret that is there');
+    is(line($job, 'delivered')->{status}, 204, 'delivered');
+
+    $job = with_callback($t, '/none', "$base/status/204");
+    is(line($job, 'failed')->{error}, 'no-secret', 'with none it waits');
+    ok(!(grep { $_->{headers}{'webhook-id'} =~ substr $job, -36 }
+         deliveries($t, 'receiver')), 'and nobody gets it unsigned');
 };
 
 
