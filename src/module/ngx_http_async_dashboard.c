@@ -327,27 +327,6 @@ ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
 }
 
 
-ngx_str_t *
-ngx_http_async_dashboard_header(ngx_http_request_t *r, const char *name)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_async_header_is(&h[i], name)) {
-                return &h[i].value;
-            }
-        }
-    }
-
-    return NULL;
-}
-
-
 ngx_int_t
 ngx_http_async_reply_text(ngx_http_request_t *r, ngx_uint_t status,
     const char *text)

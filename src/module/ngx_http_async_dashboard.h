@@ -58,9 +58,6 @@ ngx_int_t ngx_http_async_reply_text(ngx_http_request_t *r, ngx_uint_t status,
 /* 405, or 204 for OPTIONS */
 ngx_int_t ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
     const char *detail);
-/* the value of the first such header, or NULL */
-ngx_str_t *ngx_http_async_dashboard_header(ngx_http_request_t *r,
-    const char *name);
 
 /* ngx_http_async_dashboard_doc.c */
 void ngx_http_async_doc_init(ngx_http_async_doc_t *doc,

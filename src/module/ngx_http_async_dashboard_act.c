@@ -175,7 +175,7 @@ ngx_http_async_same_origin(ngx_http_request_t *r)
 {
     ngx_str_t  *own, *site, *origin;
 
-    own = ngx_http_async_dashboard_header(r, "Async-Dashboard");
+    own = ngx_http_async_header(r, "Async-Dashboard");
 
     if (own == NULL || own->len != 1 || own->data[0] != '1') {
         return 0;
@@ -183,7 +183,7 @@ ngx_http_async_same_origin(ngx_http_request_t *r)
 
     /* a browser that sends it lets no page choose it */
 
-    site = ngx_http_async_dashboard_header(r, "Sec-Fetch-Site");
+    site = ngx_http_async_header(r, "Sec-Fetch-Site");
 
     if (site && (site->len != sizeof("same-origin") - 1
                  || ngx_memcmp(site->data, "same-origin", site->len) != 0))
@@ -191,7 +191,7 @@ ngx_http_async_same_origin(ngx_http_request_t *r)
         return 0;
     }
 
-    origin = ngx_http_async_dashboard_header(r, "Origin");
+    origin = ngx_http_async_header(r, "Origin");
 
     if (origin == NULL) {
         return 1;

@@ -220,7 +220,7 @@ ngx_http_async_read_owner(ngx_http_request_t *r, async_str_t *owner)
 
     ngx_str_null(&value);
 
-    header = ngx_http_async_dashboard_header(r, "Async-Dashboard-Owner");
+    header = ngx_http_async_header(r, "Async-Dashboard-Owner");
 
     if (header) {
         value = *header;

@@ -607,6 +607,9 @@ ngx_int_t ngx_http_async_message_head(ngx_http_request_t *r,
 ngx_chain_t *ngx_http_async_message_before(ngx_http_request_t *r,
     ngx_chain_t *out);
 
+/* ngx_http_async_asked.c: the value of the first such header, or NULL */
+ngx_str_t *ngx_http_async_header(ngx_http_request_t *r, const char *name);
+
 /* ngx_http_async_variables.c */
 ngx_int_t ngx_http_async_add_variables(ngx_conf_t *cf);
 

@@ -8,6 +8,7 @@
 
 #include "ngx_http_async_module.h"
 
+#include "async_accept.h"
 #include "async_feed.h"
 #include "async_json.h"
 
@@ -29,8 +30,6 @@ static bool ngx_http_async_odata_by(void *data, uint64_t seq,
 static ngx_int_t ngx_http_async_odata_own(ngx_http_request_t *r,
     ngx_uint_t status, const char *code, async_str_t text);
 static ngx_uint_t ngx_http_async_odata_whole(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_async_odata_accepts(ngx_str_t *list);
-static ngx_uint_t ngx_http_async_odata_refuses(u_char *p, u_char *end);
 static u_char *ngx_http_async_message_begin(u_char *p, ngx_uint_t status);
 static u_char *ngx_http_async_message_end(u_char *p, off_t len);
 
@@ -281,11 +280,15 @@ static ngx_uint_t
 ngx_http_async_odata_whole(ngx_http_request_t *r)
 {
     ngx_str_t        *value;
-    ngx_uint_t        i, accept, old;
+    ngx_uint_t        i, any, old;
+    async_str_t       line;
+    async_accept_t    accept;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
 
-    accept = 0;
+    async_accept_init(&accept, "application/http");
+
+    any = 0;
     old = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
@@ -295,12 +298,11 @@ ngx_http_async_odata_whole(ngx_http_request_t *r)
             value = &header[i].value;
 
             if (ngx_http_async_header_is(&header[i], "Accept")) {
+                line.data = (char *) value->data;
+                line.len = value->len;
 
-                if (ngx_http_async_odata_accepts(value)) {
-                    return 1;
-                }
-
-                accept = 1;
+                async_accept_add(&accept, line);
+                any = 1;
 
             } else if (ngx_http_async_header_is(&header[i],
                                                 "OData-MaxVersion"))
@@ -311,85 +313,8 @@ ngx_http_async_odata_whole(ngx_http_request_t *r)
         }
     }
 
-    return old && !accept;
-}
-
-
-/* "application/http" in a line of Accept (RFC 9110, section 12.5.1) */
-
-static ngx_uint_t
-ngx_http_async_odata_accepts(ngx_str_t *list)
-{
-    u_char      *p, *last, *end;
-    ngx_uint_t   quoted;
-
-    static u_char  name[] = "application/http";
-
-    last = list->data + list->len;
-
-    for (p = list->data; p < last; p = end + 1) {
-
-        while (p < last && (*p == ' ' || *p == '\t')) {
-            p++;
-        }
-
-        /* a parameter may be quoted, and hold a comma */
-
-        quoted = 0;
-
-        for (end = p; end < last && (quoted || *end != ','); end++) {
-
-            if (*end == '"') {
-                quoted = !quoted;
-
-            } else if (*end == '\\' && quoted && end + 1 < last) {
-                end++;
-            }
-        }
-
-        if ((size_t) (end - p) < sizeof(name) - 1
-            || ngx_strncasecmp(p, name, sizeof(name) - 1) != 0)
-        {
-            continue;
-        }
-
-        p += sizeof(name) - 1;
-
-        if ((p == end || *p == ';' || *p == ' ' || *p == '\t')
-            && !ngx_http_async_odata_refuses(p, end))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* with a weight of 0 it is what is not wanted */
-
-static ngx_uint_t
-ngx_http_async_odata_refuses(u_char *p, u_char *end)
-{
-    for ( /* void */ ; p < end; p++) {
-
-        if (*p != ';') {
-            continue;
-        }
-
-        for (p++; p < end && (*p == ' ' || *p == '\t'); p++) { /* void */ }
-
-        if (end - p < 3 || (*p | 0x20) != 'q' || p[1] != '=') {
-            p--;
-            continue;
-        }
-
-        for (p += 2; p < end && (*p == '0' || *p == '.'); p++) { /* void */ }
-
-        return p == end || *p < '1' || *p > '9';
-    }
-
-    return 0;
+    return any ? accept.match == ASYNC_ACCEPT_NAMED && accept.weight != 0
+               : old;
 }
 
 

@@ -126,7 +126,13 @@ subtest 'from the first to the last' => sub {
     @again = AsyncStream->open($t, $job, headers =>
         ['Accept' => 'text/html;q=0.1, Text/Event-Stream;q=0.5'])->rest;
     is_deeply(names(@again), ['completed'], 'by Accept as well');
-    for my $accept ('text/event-stream;q=0', 'text/event-streams', '*/*') {
+    @again = AsyncStream->open($t, $job, headers =>
+        ['Accept' => 'text/event-stream, application/json;q=0.9, */*'])->rest;
+    is_deeply(names(@again), ['completed'], 'which is weighed');
+    for my $accept ('text/event-stream;q=0', 'text/event-streams', '*/*',
+                    'text/event-stream;q=0.1, application/json',
+                    'text/event-stream;q=0.5, */*;q=0.6')
+    {
         is($t->get($job, headers => [Accept => $accept])
            ->header('Content-Type'), 'application/json', "not by $accept");
     }
