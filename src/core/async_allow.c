@@ -9,6 +9,7 @@
 
 
 static bool async_allow_next(async_str_t *list, async_str_t *entry);
+static bool async_allow_same(async_str_t one, async_str_t two);
 static bool async_allow_lists(async_str_t entry, const async_url_t *url);
 static bool async_allow_below(async_str_t entry, async_str_t host);
 static bool async_allow_is(async_str_t text, const char *word);
@@ -62,17 +63,59 @@ async_allow_entry(async_str_t entry)
     }
 
     if (entry.len != 0 && memchr(entry.data, '/', entry.len) != NULL) {
-        return "is no network and no host; write \"10.1.0.0/16\" or a host"
-               " without scheme and path";
+        return "is no network, and a host has no scheme and no path";
     }
 
     if (entry.len != 0 && memchr(entry.data, '*', entry.len) != NULL) {
-        return "is no host; write \".example.com\" for all below a name,"
-               " \"public\" for all";
+        return "is no host, and \"*\" is in none";
     }
 
     return "is no host, without port and trailing dot, no \".suffix\", no"
            " address or network, and not \"public\"";
+}
+
+
+bool
+async_allow_one(async_str_t list)
+{
+    async_str_t  first, entry;
+
+    if (!async_allow_next(&list, &first)) {
+        return true;
+    }
+
+    /* a suffix or a network is not one host, though it is like itself */
+
+    if (!async_allow_same(first, first)) {
+        return false;
+    }
+
+    while (async_allow_next(&list, &entry)) {
+        if (!async_allow_same(first, entry)) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* whether both let in the same host, and each of them no other */
+
+static bool
+async_allow_same(async_str_t one, async_str_t two)
+{
+    async_cidr_t  first, second;
+
+    if (async_cidr_parse(&first, one) && async_cidr_parse(&second, two)) {
+        return first.bits == first.address.len * 8
+               && second.bits == second.address.len * 8
+               && async_address_equal(&first.address, &second.address);
+    }
+
+    return one.data[0] != '.' && !async_allow_is(one, "public")
+           && one.len == two.len
+           && strncasecmp(one.data, two.data, one.len) == 0;
 }
 
 

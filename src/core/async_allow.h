@@ -36,6 +36,8 @@ typedef enum {
 
 /* NULL if it is one, else what is wrong, a static text to follow the entry */
 const char *async_allow_entry(async_str_t entry);
+/* whether all entries of the list let in the same one host, and no other */
+bool async_allow_one(async_str_t list);
 /*
  * Refused: why is then the reason, a static text to follow "the callback
  * URL ".  The most that an entry allows counts, whatever its place.

@@ -12,13 +12,14 @@
 
 static ngx_int_t ngx_http_async_callback_on(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t *on);
+static ngx_int_t ngx_http_async_check_allow(ngx_conf_t *cf,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_async_add_secret(ngx_conf_t *cf,
     ngx_http_async_secrets_t *secrets, ngx_str_t *value);
 static ngx_int_t ngx_http_async_check_callback_url(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf, ngx_str_t *name);
 static ngx_int_t ngx_http_async_check_callback_per(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf, ngx_str_t *name);
-static ngx_uint_t ngx_http_async_one_host(ngx_str_t *allow);
 static ngx_int_t ngx_http_async_check_callback_self(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf, ngx_str_t *name);
 static ngx_uint_t ngx_http_async_fixed_host(u_char *p, u_char *last);
@@ -159,8 +160,6 @@ ngx_http_async_set_callback_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     size_t        len;
     ngx_str_t    *value;
     ngx_uint_t    i;
-    const char   *wrong;
-    async_str_t   entry;
 
     if (alcf->callback_allow.data) {
         return "is duplicate";
@@ -168,18 +167,14 @@ ngx_http_async_set_callback_allow(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        ngx_str_set(&alcf->callback_allow, "");
+        return NGX_CONF_OK;
+    }
+
     for (i = 1, len = 0; i < cf->args->nelts; i++) {
-        entry.data = (char *) value[i].data;
-        entry.len = value[i].len;
 
-        wrong = async_allow_entry(entry);
-
-        if (wrong) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" in \"async_callback_allow\" %s: write "
-                               "hosts, such as \"async_callback_allow "
-                               "hooks.example.com .example.org 10.1.0.0/16\", "
-                               "or \"public\"", &value[i], wrong);
+        if (ngx_http_async_check_allow(cf, &value[i]) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 
@@ -204,6 +199,52 @@ ngx_http_async_set_callback_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_async_check_allow(ngx_conf_t *cf, ngx_str_t *value)
+{
+    u_char           *slash;
+    const char       *wrong;
+    async_str_t       entry;
+    async_cidr_t      cidr;
+    async_address_t   address;
+
+    entry.data = (char *) value->data;
+    entry.len = value->len;
+
+    wrong = ngx_strcmp(value->data, "off") == 0 ? "stands alone"
+                                                : async_allow_entry(entry);
+
+    if (wrong) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"async_callback_allow\" %s: write "
+                           "hosts, such as \"async_callback_allow "
+                           "hooks.example.com .example.org 10.1.0.0/16\", "
+                           "or \"public\", or \"async_callback_allow off\"",
+                           value, wrong);
+        return NGX_ERROR;
+    }
+
+    slash = ngx_strlchr(value->data, value->data + value->len, '/');
+
+    if (slash && async_cidr_parse(&cidr, entry)) {
+        entry.len = slash - value->data;
+
+        if (async_address_parse(&address, entry)
+            && !async_address_equal(&address, &cidr.address))
+        {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of \"%V\" in "
+                               "\"async_callback_allow\" are meaningless: "
+                               "all of that network may be called; write its "
+                               "first address, or one address without a "
+                               "prefix", value);
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -408,6 +449,11 @@ static ngx_int_t
 ngx_http_async_check_callback_per(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf, ngx_str_t *name)
 {
+    async_str_t  list;
+
+    list.data = (char *) conf->callback_allow.data;
+    list.len = conf->callback_allow.len;
+
     if (conf->callback_secret->per == ASYNC_HOOK_PER_OWNER
         && conf->owner == NULL)
     {
@@ -420,7 +466,7 @@ ngx_http_async_check_callback_per(ngx_conf_t *cf,
 
     if (conf->callback_secret->per == ASYNC_HOOK_PER_NONE
         && conf->callback->url->lengths
-        && !ngx_http_async_one_host(&conf->callback_allow))
+        && !async_allow_one(list))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"async_callback\" in location \"%V\" takes its URL "
@@ -432,23 +478,6 @@ ngx_http_async_check_callback_per(ngx_conf_t *cf,
     }
 
     return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_async_one_host(ngx_str_t *allow)
-{
-    size_t  i;
-
-    for (i = 0; i < allow->len; i++) {
-        if (allow->data[i] == ' ' || allow->data[i] == '/') {
-            return 0;
-        }
-    }
-
-    return allow->data[0] != '.'
-           && (allow->len != 6
-               || ngx_strncasecmp(allow->data, (u_char *) "public", 6) != 0);
 }
 
 

@@ -72,6 +72,9 @@ allowed('off', callback => 'async_callback off;', secret => '');
 # what belongs together
 refused('no secret', 'has nothing to sign with', secret => '');
 refused('nobody to call', 'may call nobody', allow => '');
+refused('off', 'may call nobody', allow => 'async_callback_allow off;');
+refused('off and others', '"off" in "async_callback_allow" stands alone',
+        allow => 'async_callback_allow public off;');
 refused('fire and forget', 'exclude each other',
         location => 'async_forget on;');
 
@@ -101,6 +104,14 @@ refused("to call $_", 'async_callback_allow',
         allow => "async_callback_allow $_;")
     for '10.0.0.0/33', 'https://example.com', '*.example.com', 'a..b';
 
+like((configured(allow => 'async_callback_allow 10.0.0.1/8;',
+                 secret => "async_callback_secret $root/secret per=host;"))[1],
+     qr{\[warn\].* low address bits of "10\.0\.0\.1/8" .* are meaningless},
+     'bits that mean nothing');
+unlike((configured(allow => "async_callback_allow $_;"))[1], qr/low address/,
+       "$_ has none")
+    for '10.0.0.1/32', '10.0.0.1', '::1/128';
+
 # the secrets
 allowed('two', secret => "async_callback_secret $root/new $root/secret;");
 refused('five', 'more than 4 files', secret => 'async_callback_secret '
@@ -126,6 +137,10 @@ for my $allow ('public', '.example.com', '10.0.0.0/8',
             allow  => "async_callback_allow $allow;",
             secret => "async_callback_secret $root/secret per=host;");
 }
+
+allowed("one key for one host, $_", allow => "async_callback_allow $_;")
+    for '10.0.0.1/32', '10.0.0.1 10.0.0.1/32', '::1',
+        'hooks.example.com Hooks.example.com';
 
 allowed('one key where we name the host',
         callback => 'async_callback https://a.example.com/in;',

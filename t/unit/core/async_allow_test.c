@@ -233,6 +233,40 @@ the_most_that_an_entry_allows_counts(void **state)
 }
 
 
+static void
+one_host_is_one_however_it_is_written(void **state)
+{
+    size_t       i;
+    const char  *one[] = {
+        "", "hooks.example.com", "hooks.example.com HOOKS.example.com",
+        "10.0.0.1", "10.0.0.1/32", "10.0.0.1 10.0.0.1/32 ::ffff:10.0.0.1",
+        "::1", "::1/128 0:0::1"
+    };
+    const char  *more[] = {
+        "public", "public public", ".example.com", ".example.com .example.com",
+        "10.0.0.0/8", "10.0.0.0/8 10.0.0.0/8", "::1/127", "10.0.0.1 10.0.0.2",
+        "10.0.0.1 10.0.0.0/31", "a.example b.example", "a.example .a.example",
+        "127.0.0.1 localhost", "a.example a.example public"
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(one) / sizeof(one[0]); i++) {
+
+        if (!async_allow_one(str(one[i]))) {
+            fail_msg("more than one: %s", one[i]);
+        }
+    }
+
+    for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+
+        if (async_allow_one(str(more[i]))) {
+            fail_msg("one: %s", more[i]);
+        }
+    }
+}
+
+
 /* \xNN is a byte */
 
 static size_t
@@ -322,6 +356,7 @@ main(void)
         cmocka_unit_test(a_suffix_is_https_to_the_internet),
         cmocka_unit_test(public_is_the_same_for_every_host),
         cmocka_unit_test(the_most_that_an_entry_allows_counts),
+        cmocka_unit_test(one_host_is_one_however_it_is_written),
         cmocka_unit_test(what_is_hostile_is_not_called)
     };
 
