@@ -74,6 +74,24 @@ my $t = AsyncTest->new(workers => 2, http => <<'END');
             async_status;
         }
     }
+
+    server {
+        listen 127.0.0.1:%%PORT_OWNED%%;
+        server_name owned.example.com;
+        async_owner $http_x_user;
+
+        location /owners {
+            async on queue=many;
+            async_callback $http_x_callback_url;
+            async_callback_allow 127.0.0.0/8;
+            async_callback_secret %%ROOT%%/secret per=owner;
+            proxy_pass http://%%BACKEND%%;
+        }
+
+        location /jobs/ {
+            async_status;
+        }
+    }
 END
 
 my $secret = secret($t, 'secret');
@@ -173,6 +191,30 @@ subtest 'with per=host each receiver has its own key' => sub {
 
     is_deeply($own->{right}, [1], 'its key verifies what it gets');
     is_deeply($other->{right}, [], 'and not what another gets');
+};
+
+
+subtest 'with per=owner each owner has, as he is written' => sub {
+    my $key = derived($secret, 'Ann B.');
+    my ($code, $out) = $t->command('keygen', '--for', 'Ann B.');
+    my $submit = sub {
+        return $t->job_path($t->submit('/owners', body => 'x',
+            port    => 'OWNED',
+            headers => ['X-User' => $_[0],
+                        'X-Callback-Url' => "$base/status/204"]));
+    };
+
+    is($code, 0, 'keygen knows it') or diag($out);
+    ok((grep { $_ eq $key } split /\n/, $out), 'HMAC of secret and owner');
+
+    $t->stop('receiver');
+    receiver($t, 'receiver', "$secret,$key");
+
+    my $own   = delivered($submit->('Ann B.'));
+    my $other = delivered($submit->('ann b.'));
+
+    is_deeply($own->{right}, [1], 'it verifies what is hers');
+    is_deeply($other->{right}, [], 'and not what is of another');
 };
 
 
