@@ -86,6 +86,7 @@ async_hosts_turn_t
 async_hosts_ask(async_hosts_t *hosts, uint64_t key, int64_t now,
     int64_t *until, bool *doubt)
 {
+    unsigned       doubted;
     async_host_t  *host;
 
     key = key != 0 ? key : 1;
@@ -99,7 +100,7 @@ async_hosts_ask(async_hosts_t *hosts, uint64_t key, int64_t now,
     if (host->key == 0) {
         memset(host, 0, sizeof(async_host_t));
         host->key = key;
-        host->window = 1;
+        host->window = ASYNC_HOSTS_FEW;
         hosts->n++;
     }
 
@@ -116,9 +117,13 @@ async_hosts_ask(async_hosts_t *hosts, uint64_t key, int64_t now,
         return ASYNC_HOSTS_DOWN;
     }
 
+    /* half of the doubt is for hosts that nothing is under way to */
+
+    doubted = host->running == 0 ? ASYNC_HOSTS_DOUBT : ASYNC_HOSTS_DOUBT / 2;
+
     if (host->running >= host->window
         || (host->answers && hosts->answering >= ASYNC_HOSTS_ANSWER)
-        || (!host->answers && hosts->doubtful >= ASYNC_HOSTS_DOUBT))
+        || (!host->answers && hosts->doubtful >= doubted))
     {
         return ASYNC_HOSTS_BUSY;
     }
@@ -178,9 +183,12 @@ async_hosts_ended(async_hosts_t *hosts, uint64_t key, bool doubt,
     case ASYNC_HOSTS_FAILED:
         host->answers = false;
         host->failures++;
-        host->window = 1;
+        host->window = host->window / 2 > ASYNC_HOSTS_FEW ? host->window / 2
+                                                          : ASYNC_HOSTS_FEW;
 
-        if (host->failures < ASYNC_HOSTS_FAILURES) {
+        /* what was under way when it went down says nothing new of it */
+
+        if (host->failures < ASYNC_HOSTS_FAILURES || now < host->probe) {
             break;
         }
 

@@ -1,9 +1,10 @@
 /*
  * The hosts that webhooks go to, and how they fare.  One that answers gets
  * more at a time; one that does not, fewer, and after ASYNC_HOSTS_FAILURES in
- * a row one try now and then, until it answers again.  So a host that is dead
- * takes a slot and no more, and slots of its own: those of hosts that answer
- * are not touched by it.
+ * a row one try now and then, until it answers again.  Before, it keeps a few:
+ * one URL of it that hangs does not hold the others.  So a host that is dead
+ * takes few slots, soon none, and slots of its own: those of hosts that
+ * answer are not touched by it.
  *
  * In memory only: a worker that starts has to learn it anew.
  */
@@ -18,7 +19,8 @@
 #define ASYNC_HOSTS_FAILURES  5
 #define ASYNC_HOSTS_ANSWER    64    /* tries at once to hosts that answer */
 #define ASYNC_HOSTS_DOUBT     32    /* and to those of which we do not know */
-#define ASYNC_HOSTS_WINDOW    16    /* to one host */
+#define ASYNC_HOSTS_WINDOW    16    /* to one host, at the most */
+#define ASYNC_HOSTS_FEW       4     /* and at the least, while it is not down */
 
 /* ms between two probes */
 #define ASYNC_HOSTS_PROBE_MIN  (30 * 1000)

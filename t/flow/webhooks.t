@@ -218,6 +218,26 @@ subtest 'with per=owner each owner has, as he is written' => sub {
 };
 
 
+subtest 'one that hangs does not hold its neighbours' => sub {
+    my $host  = 'http://127.0.0.3:' . $t->port('receiver');
+    behave($t, 'receiver', 'hangs', '/hang');
+    my $hangs = with_callback($t, '/hosts', "$host/as/hangs");
+
+    ok(poll_until(30, sub { deliveries($t, 'receiver', '/as/hangs') }),
+       'one is on its way, to a host that nobody knows');
+
+    my $job = with_callback($t, '/hosts', "$host/status/204");
+    delivered($job);
+    line($job, 'delivered');
+    is(scalar(webhook_lines($t, $hangs)), 0,
+       'another is delivered there before the first is given up');
+
+    # it ends with its connection
+    $t->stop('receiver');
+    receiver($t, 'receiver', $secret);
+};
+
+
 subtest 'which ends are told' => sub {
     my $job = with_callback($t, '/failures?status=500', "$base/status/204");
     my $got = delivered($job);

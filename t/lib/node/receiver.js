@@ -155,11 +155,11 @@ function received(request, response) {
 }
 
 
-/* two addresses, which are two hosts to a sender */
+/* addresses, which are as many hosts to a sender */
 
 fs.writeFileSync(log, '');
 
-for (const address of ['127.0.0.1', '127.0.0.2']) {
+for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.3']) {
     const server = cert
         ? https.createServer({ cert: fs.readFileSync(cert),
                                key: fs.readFileSync(key) }, received)

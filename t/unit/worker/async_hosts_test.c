@@ -42,10 +42,16 @@ one_that_answers_gets_more_at_a_time(void **state)
 
     (void) state;
 
-    assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_GO);
-    assert_true(doubt);
+    for (i = 0; i < ASYNC_HOSTS_FEW; i++) {
+        assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_GO);
+        assert_true(doubt);
+    }
+
     assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_BUSY);
-    async_hosts_ended(&hosts, 7, doubt, ASYNC_HOSTS_ANSWERED, NOW);
+
+    for (i = 0; i < ASYNC_HOSTS_FEW; i++) {
+        async_hosts_ended(&hosts, 7, true, ASYNC_HOSTS_ANSWERED, NOW);
+    }
 
     for (i = 0; i < 10; i++) {
         one(&hosts, 7, ASYNC_HOSTS_ANSWERED, NOW);
@@ -104,6 +110,58 @@ after_five_failures_it_is_probed(void **state)
 
 
 static void
+one_that_hangs_does_not_hold_its_neighbours(void **state)
+{
+    unsigned       i, n;
+    async_hosts_t  hosts = { .hosts = NULL };
+
+    (void) state;
+
+    /* as long as it has not failed five times in a row */
+
+    for (i = 0; i < ASYNC_HOSTS_FAILURES; i++) {
+        assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_GO);
+
+        for (n = 0; n < 10; n++) {
+            one(&hosts, 7, i > 0 ? ASYNC_HOSTS_UNTRIED : ASYNC_HOSTS_ANSWERED,
+                NOW);
+        }
+
+        async_hosts_ended(&hosts, 7, i == 0, ASYNC_HOSTS_FAILED, NOW);
+    }
+
+    assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_DOWN);
+    async_hosts_clean(&hosts);
+}
+
+
+static void
+those_that_fail_together_are_one_failure_of_a_probe(void **state)
+{
+    unsigned       i;
+    async_hosts_t  hosts = { .hosts = NULL };
+
+    (void) state;
+
+    for (i = 0; i < 10; i++) {
+        one(&hosts, 7, ASYNC_HOSTS_ANSWERED, NOW);
+    }
+
+    for (i = 0; i < ASYNC_HOSTS_WINDOW; i++) {
+        assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_GO);
+    }
+
+    for (i = 0; i < ASYNC_HOSTS_WINDOW; i++) {
+        async_hosts_ended(&hosts, 7, false, ASYNC_HOSTS_FAILED, NOW);
+    }
+
+    assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_DOWN);
+    assert_int_equal(until, NOW + ASYNC_HOSTS_PROBE_MIN);
+    async_hosts_clean(&hosts);
+}
+
+
+static void
 a_clock_that_was_set_back_does_not_silence_it(void **state)
 {
     unsigned       i;
@@ -152,6 +210,26 @@ the_dead_take_no_slot_of_the_living(void **state)
 
 
 static void
+a_few_that_hang_leave_room_for_one_that_is_new(void **state)
+{
+    unsigned       i, n;
+    async_hosts_t  hosts = { .hosts = NULL };
+
+    (void) state;
+
+    for (i = 0; i < ASYNC_HOSTS_DOUBT - 4; i++) {
+        for (n = 0; n < ASYNC_HOSTS_FEW; n++) {
+            (void) ask(&hosts, 100 + i / ASYNC_HOSTS_FEW, NOW);
+        }
+    }
+
+    assert_int_equal(hosts.doubtful, ASYNC_HOSTS_DOUBT / 2 + 3);
+    assert_int_equal(ask(&hosts, 7, NOW), ASYNC_HOSTS_GO);
+    async_hosts_clean(&hosts);
+}
+
+
+static void
 however_many_they_are(void **state)
 {
     uint64_t       i;
@@ -193,8 +271,11 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(one_that_answers_gets_more_at_a_time),
         cmocka_unit_test(after_five_failures_it_is_probed),
+        cmocka_unit_test(one_that_hangs_does_not_hold_its_neighbours),
+        cmocka_unit_test(those_that_fail_together_are_one_failure_of_a_probe),
         cmocka_unit_test(a_clock_that_was_set_back_does_not_silence_it),
         cmocka_unit_test(the_dead_take_no_slot_of_the_living),
+        cmocka_unit_test(a_few_that_hang_leave_room_for_one_that_is_new),
         cmocka_unit_test(however_many_they_are),
         cmocka_unit_test(what_was_not_tried_says_nothing)
     };
