@@ -269,15 +269,23 @@ async_main_open(const async_options_t *options, bool inspect, int *status)
 
 
 async_view_t *
-async_main_view(async_store_t *store, int *status)
+async_main_look(const async_options_t *options, async_store_t **store,
+    int *status)
 {
     async_rc_t     rc;
-    async_error_t  err;
     async_view_t  *view;
+    async_error_t  err;
 
-    rc = async_view_open(&view, store);
+    *store = async_main_open(options, false, status);
+
+    if (*store == NULL) {
+        return NULL;
+    }
+
+    rc = async_view_open(&view, *store);
 
     if (rc != ASYNC_OK) {
+        async_store_close(*store);
         *status = async_main_unread(rc, &err);
         return NULL;
     }

@@ -31,7 +31,9 @@ int async_main_watch(const async_options_t *options);
  */
 async_store_t *async_main_open(const async_options_t *options, bool inspect,
     int *status);
-async_view_t *async_main_view(async_store_t *store, int *status);
+/* and looks at it; the caller closes both */
+async_view_t *async_main_look(const async_options_t *options,
+    async_store_t **store, int *status);
 /* "cli:alice", who calls us, for the history; before the store is opened */
 async_str_t async_main_who(char buf[ASYNC_WHO]);
 int64_t async_main_now(void);        /* unix ms */

@@ -146,16 +146,9 @@ async_act_all(const async_options_t *options, async_act_fn fn)
     async_act_t  act;
 
     act.by = async_main_who(who);
-    act.store = async_main_open(options, false, &status);
-
-    if (act.store == NULL) {
-        return status;
-    }
-
-    act.view = async_main_view(act.store, &status);
+    act.view = async_main_look(options, &act.store, &status);
 
     if (act.view == NULL) {
-        async_store_close(act.store);
         return status;
     }
 
@@ -292,7 +285,7 @@ async_act_redeliver(async_act_t *act, const async_id_t *id, const char *text)
     switch (rc) {
 
     case ASYNC_OK:
-        (void) printf("%s is delivered again\n", text);
+        (void) printf("%s is due again\n", text);
         return ASYNC_EXIT_DONE;
 
     case ASYNC_REFUSED:

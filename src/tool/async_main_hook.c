@@ -105,16 +105,9 @@ async_main_webhooks(const async_options_t *options)
         "ID", "STATUS", "TRIES", "LAST", "NEXT", "URL", NULL
     };
 
-    store = async_main_open(options, false, &status);
-
-    if (store == NULL) {
-        return status;
-    }
-
-    view = async_main_view(store, &status);
+    view = async_main_look(options, &store, &status);
 
     if (view == NULL) {
-        async_store_close(store);
         return status;
     }
 
@@ -354,16 +347,9 @@ async_keygen_store(const async_options_t *options)
     async_hook_policy_t      policy;
     async_hooks_in_force_t   in_force;
 
-    store = async_main_open(options, false, &status);
-
-    if (store == NULL) {
-        return status;
-    }
-
-    view = async_main_view(store, &status);
+    view = async_main_look(options, &store, &status);
 
     if (view == NULL) {
-        async_store_close(store);
         return status;
     }
 

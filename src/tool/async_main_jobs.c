@@ -42,7 +42,7 @@ const async_command_t  async_commands_jobs[] = {
       "Usage: nginx-async [--store DIR] jobs [OPTION...]\n"
       "\n"
       "Lists jobs, the newest first.  AGE is the time since a job was\n"
-      "submitted.\n"
+      "submitted.  Exit status 3 if there is no such queue.\n"
       "\n"
       "Options:\n"
       "  --status STATUS    only those that are queued, scheduled,\n"
@@ -105,15 +105,16 @@ async_main_jobs(const async_options_t *options)
         "ID", "STATUS", "QUEUE", "AGE", "REQUEST", NULL
     };
 
-    store = async_main_open(options, false, &status);
+    view = async_main_look(options, &store, &status);
 
-    if (store == NULL) {
+    if (view == NULL) {
         return status;
     }
 
-    view = async_main_view(store, &status);
-
-    if (view == NULL) {
+    if (options->queue != NULL
+        && !async_queue_known(view, options->queue, &status))
+    {
+        async_view_close(view);
         async_store_close(store);
         return status;
     }

@@ -24,6 +24,9 @@ void async_ago_format(char *out, int64_t ms);
 bool async_job_id(const char *arg, async_id_t *id);
 bool async_job_none(const char *arg);
 
+/* false, and told, if there is no such queue; *status is the exit status */
+bool async_queue_known(async_view_t *view, const char *name, int *status);
+
 /* as clients are told, but for what is learned that they see a second later */
 async_rc_t async_job_estimate(async_view_t *view, const async_job_t *job,
     async_estimate_t *estimate);

@@ -46,8 +46,6 @@ static void async_queue_json(const async_queue_seen_t *seen,
 static double async_queue_rate(async_queue_meter_t *meter, int64_t now);
 static void async_seconds_format(char *out, uint32_t ms);
 static int async_queue_pause(const async_options_t *options, bool paused);
-static bool async_queue_known(async_store_t *store, const char *name,
-    int *status);
 
 
 const async_command_t  async_commands_queue[] = {
@@ -117,16 +115,9 @@ async_main_queues(const async_options_t *options)
     async_store_t        *store;
     async_queues_seen_t   all;
 
-    store = async_main_open(options, false, &status);
-
-    if (store == NULL) {
-        return status;
-    }
-
-    view = async_main_view(store, &status);
+    view = async_main_look(options, &store, &status);
 
     if (view == NULL) {
-        async_store_close(store);
         return status;
     }
 
@@ -390,8 +381,10 @@ static int
 async_main_purge(const async_options_t *options)
 {
     int             status;
+    bool            known;
     char            who[ASYNC_WHO];
     async_rc_t      rc;
+    async_view_t   *view;
     async_error_t   err;
     async_purge_t   purge;
     async_store_t  *store;
@@ -402,13 +395,16 @@ async_main_purge(const async_options_t *options)
     purge.queue.data = options->args[0];
     purge.queue.len = strlen(purge.queue.data);
 
-    store = async_main_open(options, false, &status);
+    view = async_main_look(options, &store, &status);
 
-    if (store == NULL) {
+    if (view == NULL) {
         return status;
     }
 
-    if (!async_queue_known(store, options->args[0], &status)) {
+    known = async_queue_known(view, options->args[0], &status);
+    async_view_close(view);
+
+    if (!known) {
         async_store_close(store);
         return status;
     }
@@ -446,26 +442,17 @@ async_queue_is(void *data, const async_queue_t *q,
 }
 
 
-static bool
-async_queue_known(async_store_t *store, const char *name, int *status)
+bool
+async_queue_known(async_view_t *view, const char *name, int *status)
 {
     async_rc_t     rc;
     async_str_t    wanted;
-    async_view_t  *view;
     async_error_t  err;
 
     wanted.data = name;
     wanted.len = strlen(name);
 
-    view = async_main_view(store, status);
-
-    if (view == NULL) {
-        return false;
-    }
-
     rc = async_view_queues(view, async_queue_is, &wanted);
-
-    async_view_close(view);
 
     if (rc != ASYNC_OK) {
         *status = async_main_unread(rc, &err);

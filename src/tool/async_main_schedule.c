@@ -123,16 +123,9 @@ async_schedules_list(const async_options_t *options)
     async_store_t           *store;
     async_schedules_seen_t   all;
 
-    store = async_main_open(options, false, &status);
-
-    if (store == NULL) {
-        return status;
-    }
-
-    view = async_main_view(store, &status);
+    view = async_main_look(options, &store, &status);
 
     if (view == NULL) {
-        async_store_close(store);
         return status;
     }
 

@@ -64,16 +64,9 @@ async_main_show(const async_options_t *options)
     async_store_t  *store;
     static async_show_t  show;
 
-    store = async_main_open(options, false, &status);
-
-    if (store == NULL) {
-        return status;
-    }
-
-    show.view = async_main_view(store, &status);
+    show.view = async_main_look(options, &store, &status);
 
     if (show.view == NULL) {
-        async_store_close(store);
         return status;
     }
 

@@ -134,16 +134,9 @@ async_main_stat(const async_options_t *options)
 
     static async_stat_t  stat;
 
-    store = async_main_open(options, false, &status);
-
-    if (store == NULL) {
-        return status;
-    }
-
-    view = async_main_view(store, &status);
+    view = async_main_look(options, &store, &status);
 
     if (view == NULL) {
-        async_store_close(store);
         return status;
     }
 

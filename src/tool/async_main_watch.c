@@ -45,16 +45,9 @@ async_main_watch(const async_options_t *options)
     async_error_t   err;
     async_store_t  *store;
 
-    store = async_main_open(options, false, &status);
-
-    if (store == NULL) {
-        return status;
-    }
-
-    view = async_main_view(store, &status);
+    view = async_main_look(options, &store, &status);
 
     if (view == NULL) {
-        async_store_close(store);
         return status;
     }
 

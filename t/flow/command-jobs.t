@@ -84,6 +84,7 @@ is_deeply([jobs_of()], \@newest, 'JSON');
 is_deeply([jobs_of('--status=failed')], [$failed], '--status');
 is_deeply([jobs_of('--queue', 'held')], [reverse sort $later, $held],
           '--queue');
+is(($t->command('jobs', '--queue', 'nope'))[0], 3, 'no such queue');
 is_deeply([jobs_of('--queue=held', '--status=scheduled')], [$later], 'both');
 is_deeply([jobs_of('--since', '1h', '--limit', 2)], [@newest[0, 1]],
           '--since, --limit');

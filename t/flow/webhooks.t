@@ -307,6 +307,7 @@ subtest 'what was given up lies with the dead letters' => sub {
     behave($t, 'receiver', 'gone', '/status/200');
     ($code, $out) = $t->command('redeliver', $id);
     is($code, 0, 'it can be delivered again') or diag($out);
+    is($out, "$id is due again\n", 'and is to be');
 
     my @got = delivered($job, 2);
     is($got[0]{headers}{'webhook-id'}, $got[1]{headers}{'webhook-id'},
