@@ -16,7 +16,7 @@
 
 static const char *async_url_scheme(async_url_t *url, async_str_t *rest);
 static const char *async_url_authority(async_url_t *url, async_str_t text);
-static const char *async_url_host(async_url_t *url, async_str_t text);
+static const char *async_url_set_host(async_url_t *url, async_str_t text);
 static const char *async_url_port(async_url_t *url, async_str_t text);
 static const char *async_url_target(async_str_t target);
 static bool async_url_number(async_str_t label);
@@ -67,6 +67,23 @@ async_url_parse(async_url_t *url, async_str_t text, const char **why)
     }
 
     return (*why == NULL) ? ASYNC_OK : ASYNC_INVALID;
+}
+
+
+void
+async_url_host(const async_url_t *url, char host[ASYNC_URL_HOST_MAX + 1])
+{
+    size_t  i;
+
+    for (i = 0; i < url->host.len; i++) {
+        host[i] = url->host.data[i];
+
+        if (host[i] >= 'A' && host[i] <= 'Z') {
+            host[i] |= 0x20;
+        }
+    }
+
+    host[i] = '\0';
 }
 
 
@@ -132,7 +149,7 @@ async_url_authority(async_url_t *url, async_str_t text)
     port.data += host.len;
     port.len -= host.len;
 
-    why = async_url_host(url, host);
+    why = async_url_set_host(url, host);
 
     if (why == NULL && port.len != 0) {
         why = async_url_port(url, port);
@@ -143,7 +160,7 @@ async_url_authority(async_url_t *url, async_str_t text)
 
 
 static const char *
-async_url_host(async_url_t *url, async_str_t text)
+async_url_set_host(async_url_t *url, async_str_t text)
 {
     url->host = text;
 

@@ -53,6 +53,8 @@ typedef struct {
  */
 async_rc_t async_url_parse(async_url_t *url, async_str_t text,
     const char **why);
+/* the host in lower case, with an end: what a key of per=host is made of */
+void async_url_host(const async_url_t *url, char host[ASYNC_URL_HOST_MAX + 1]);
 /* whether it is a host's name, as above */
 bool async_url_name(async_str_t host);
 

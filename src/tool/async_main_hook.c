@@ -15,6 +15,7 @@
 #include "async_signer.h"
 #include "async_table.h"
 #include "async_time.h"
+#include "async_url.h"
 
 
 #define ASYNC_HOOKS_PAGE  500           /* rows of one transaction */
@@ -27,6 +28,11 @@ typedef struct {
     int64_t        now;
     unsigned       n;
 } async_hooks_list_t;
+
+typedef struct {
+    char        *path;              /* of a secret */
+    const char  *whom;              /* the key is of, borrowed */
+} async_keygen_key_t;
 
 
 static int async_main_webhooks(const async_options_t *options);
@@ -43,6 +49,12 @@ static int async_main_keygen(const async_options_t *options);
 static int async_keygen_new(void);
 static int async_keygen_file(const async_options_t *options);
 static int async_keygen_store(const async_options_t *options);
+static unsigned async_keygen_keys(async_view_t *view, const char *owner,
+    const char *host, async_keygen_key_t *keys, bool *per_host);
+static bool async_keygen_key(async_keygen_key_t *keys, unsigned n,
+    async_str_t path, const char *whom);
+static bool async_keygen_host(const char *whom,
+    char host[ASYNC_URL_HOST_MAX + 1]);
 static bool async_keygen_print(const char *path, const char *whom,
     async_error_t *err);
 
@@ -75,9 +87,10 @@ const async_command_t  async_commands_hooks[] = {
       "\n"
       "Prints a new secret, whsec_..., for a file that async_callback_secret\n"
       "names.  With --for, the key of one receiver, to be handed to it, where\n"
-      "that directive has per=owner or per=host: X is the owner, or the host\n"
-      "of its URL.  The secrets are those of the nginx.conf that was loaded\n"
-      "last, which the store knows, a key for each file; or that of FILE.\n"
+      "that directive has per=owner or per=host: X is the owner, or its URL,\n"
+      "or the host of that.  The secrets are those of the nginx.conf that was\n"
+      "loaded last, which the store knows, a key for each file; or that of\n"
+      "FILE, where a host is to be in lower case and without port.\n"
       "\n"
       "Options:\n"
       "  --for X            an owner, or a host\n"
@@ -319,33 +332,37 @@ async_keygen_new(void)
 }
 
 
+/* whose it is, nobody says here: what can be meant as a host is told of */
+
 static int
 async_keygen_file(const async_options_t *options)
 {
+    char           host[ASYNC_URL_HOST_MAX + 1];
     async_error_t  err;
+
+    if (async_keygen_host(options->whom, host)
+        && strcmp(host, options->whom) != 0)
+    {
+        (void) fprintf(stderr, "nginx-async: this is the key of an owner of "
+                       "that name; a host is named \"%s\"\n", host);
+    }
 
     return async_keygen_print(options->secret, options->whom, &err)
            ? ASYNC_EXIT_DONE : async_main_failed(&err);
 }
 
 
-/*
- * Each file once, in the order in which nginx.conf names them: the first is
- * what a new receiver is given.
- */
-
 static int
 async_keygen_store(const async_options_t *options)
 {
-    int                      status;
-    char                    *paths[ASYNC_HOOKS_KEYS];
-    unsigned                 i, j, k, n;
-    async_view_t            *view;
-    async_error_t            err;
-    async_store_t           *store;
-    static uint8_t           buf[ASYNC_HOOK_POLICY_MAX];
-    async_hook_policy_t      policy;
-    async_hooks_in_force_t   in_force;
+    int                   status;
+    char                  host[ASYNC_URL_HOST_MAX + 1];
+    bool                  is_host, per_host;
+    unsigned              i, n;
+    async_view_t         *view;
+    async_error_t         err;
+    async_store_t        *store;
+    async_keygen_key_t    keys[ASYNC_HOOKS_KEYS];
 
     view = async_main_look(options, &store, &status);
 
@@ -353,10 +370,57 @@ async_keygen_store(const async_options_t *options)
         return status;
     }
 
+    is_host = async_keygen_host(options->whom, host);
+    n = async_keygen_keys(view, options->whom, is_host ? host : NULL, keys,
+                          &per_host);
+
+    async_view_close(view);
+    async_store_close(store);
+
+    if (n == 0) {
+        async_error_set(&err, per_host
+                        ? "what --for names is no host, and the nginx.conf "
+                          "that was loaded last has per=host"
+                        : "the nginx.conf that was loaded last has no "
+                          "\"async_callback_secret ... per=owner\" or "
+                          "per=host");
+        return async_main_failed(&err);
+    }
+
+    status = ASYNC_EXIT_DONE;
+
+    for (i = 0; i < n; i++) {
+        if (!async_keygen_print(keys[i].path, keys[i].whom, &err)) {
+            status = async_main_failed(&err);
+        }
+
+        free(keys[i].path);
+    }
+
+    return status;
+}
+
+
+/*
+ * Each once, in the order in which nginx.conf names them: the first is what a
+ * new receiver is given.
+ */
+
+static unsigned
+async_keygen_keys(async_view_t *view, const char *owner, const char *host,
+    async_keygen_key_t *keys, bool *per_host)
+{
+    unsigned                 i, j, n;
+    const char              *whom;
+    static uint8_t           buf[ASYNC_HOOK_POLICY_MAX];
+    async_hook_policy_t      policy;
+    async_hooks_in_force_t   in_force;
+
     n = 0;
+    *per_host = false;
 
     if (async_view_hooks_in_force(view, &in_force) != ASYNC_OK) {
-        in_force.n = 0;
+        return 0;
     }
 
     for (i = 0; i < in_force.n; i++) {
@@ -367,40 +431,72 @@ async_keygen_store(const async_options_t *options)
             continue;
         }
 
-        for (j = 0; j < policy.nsecrets; j++) {
-            paths[n] = strndup(policy.secrets[j].data, policy.secrets[j].len);
+        whom = policy.per == ASYNC_HOOK_PER_HOST ? host : owner;
+        *per_host = *per_host || policy.per == ASYNC_HOOK_PER_HOST;
 
-            for (k = 0; k < n && paths[n] != NULL; k++) {
-                if (strcmp(paths[k], paths[n]) == 0) {
-                    free(paths[n]);
-                    paths[n] = NULL;
-                }
-            }
-
-            n += paths[n] != NULL ? 1 : 0;
+        for (j = 0; whom != NULL && j < policy.nsecrets; j++) {
+            n += async_keygen_key(keys, n, policy.secrets[j], whom) ? 1 : 0;
         }
     }
 
-    async_view_close(view);
-    async_store_close(store);
+    return n;
+}
 
-    if (n == 0) {
-        async_error_set(&err, "the nginx.conf that was loaded last has no "
-                        "\"async_callback_secret ... per=owner\" or per=host");
-        return async_main_failed(&err);
-    }
 
-    status = ASYNC_EXIT_DONE;
+static bool
+async_keygen_key(async_keygen_key_t *keys, unsigned n, async_str_t path,
+    const char *whom)
+{
+    unsigned  i;
 
     for (i = 0; i < n; i++) {
-        if (!async_keygen_print(paths[i], options->whom, &err)) {
-            status = async_main_failed(&err);
+        if (strlen(keys[i].path) == path.len
+            && memcmp(keys[i].path, path.data, path.len) == 0
+            && strcmp(keys[i].whom, whom) == 0)
+        {
+            return false;
         }
-
-        free(paths[i]);
     }
 
-    return status;
+    keys[n].path = strndup(path.data, path.len);
+    keys[n].whom = whom;
+
+    return keys[n].path != NULL;
+}
+
+
+/* as the worker takes it from a URL: people give the URL, or a part of it */
+
+static bool
+async_keygen_host(const char *whom, char host[ASYNC_URL_HOST_MAX + 1])
+{
+    int           n;
+    char          text[ASYNC_URL_MAX + 1];
+    const char   *colon, *why;
+    async_str_t   s;
+    async_url_t   url;
+
+    colon = strchr(whom, ':');
+
+    n = snprintf(text, sizeof(text),
+                 strstr(whom, "://") != NULL ? "%s"
+                 : *whom != '[' && colon != strrchr(whom, ':')
+                   ? "https://[%s]" : "https://%s", whom);
+
+    if (n < 0 || (size_t) n >= sizeof(text)) {
+        return false;
+    }
+
+    s.data = text;
+    s.len = (size_t) n;
+
+    if (async_url_parse(&url, s, &why) != ASYNC_OK) {
+        return false;
+    }
+
+    async_url_host(&url, host);
+
+    return true;
 }
 
 

@@ -114,7 +114,6 @@ static async_rc_t
 async_letter_address(async_letter_t *letter, const async_hook_t *hook,
     async_hook_error_t *error)
 {
-    size_t                  i;
     const char             *why;
     async_str_t             url;
     async_letter_memory_t  *memory;
@@ -135,13 +134,7 @@ async_letter_address(async_letter_t *letter, const async_hook_t *hook,
         return ASYNC_INVALID;
     }
 
-    for (i = 0; i < letter->parsed.host.len; i++) {
-        letter->host[i] = letter->parsed.host.data[i];
-
-        if (letter->host[i] >= 'A' && letter->host[i] <= 'Z') {
-            letter->host[i] |= 0x20;
-        }
-    }
+    async_url_host(&letter->parsed, letter->host);
 
     return ASYNC_OK;
 }
@@ -332,7 +325,7 @@ async_letter_headers(async_letter_t *letter)
 uint64_t
 async_letter_host(const async_hook_t *hook)
 {
-    char          port[2];
+    char          port[2], host[ASYNC_URL_HOST_MAX + 1];
     uint64_t      hash;
     const char   *why;
     async_url_t   url;
@@ -349,23 +342,21 @@ async_letter_host(const async_hook_t *hook)
     hash = async_letter_hash(hash, url.https ? "s" : "-", 1);
     hash = async_letter_hash(hash, port, 2);
 
-    return async_letter_hash(hash, url.host.data, url.host.len);
+    async_url_host(&url, host);
+
+    return async_letter_hash(hash, host, strlen(host));
 }
 
 
-/* FNV-1a, of lower case */
+/* FNV-1a */
 
 static uint64_t
 async_letter_hash(uint64_t hash, const char *data, size_t len)
 {
-    size_t   i;
-    uint8_t  c;
+    size_t  i;
 
     for (i = 0; i < len; i++) {
-        c = (uint8_t) data[i];
-        c |= c >= 'A' && c <= 'Z' ? 0x20 : 0;
-
-        hash = (hash ^ c) * 0x100000001b3ull;
+        hash = (hash ^ (uint8_t) data[i]) * 0x100000001b3ull;
     }
 
     return hash;

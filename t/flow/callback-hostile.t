@@ -228,6 +228,15 @@ is(came(), 0, 'nobody has come to the target');
 is(scalar(grep { $_->[1] == $target } begun()), 0, 'or has tried to');
 
 
+# nor has such a host a key, where keys are those of hosts
+{
+    my ($code, $out) = $t->command('keygen', '--for', 'not a host');
+    is($code, 1, 'what is no host has no key');
+    like($out, qr/is no host/, 'which is said');
+    unlike($out, qr/whsec_/, 'and none is printed');
+}
+
+
 # --- names, of which more is known only when they are asked for -------------
 
 my %jobs;

@@ -181,6 +181,21 @@ subtest 'with per=host each receiver has its own key' => sub {
     isnt($key, $secret, 'it is not the secret');
     is(derived($secret, '127.0.0.1'), $key, 'but HMAC of it and the host');
 
+    for my $case (['Hooks.Example.NET:8443', 'hooks.example.net'],
+                  ['https://HOOKS.example.net/in?x=1', 'hooks.example.net'],
+                  ['[2001:DB8::A]:443', '2001:db8::a'],
+                  ['2001:DB8::A', '2001:db8::a'])
+    {
+        my ($whom, $host) = @$case;
+        ($code, $out) = $t->command('keygen', '--for', $whom);
+        my $key = derived($secret, $host);
+        ok((grep { $_ eq $key } split /\n/, $out), "$whom is $host");
+    }
+
+    ($code, $out) = $t->command('keygen', '--for', 'not a host');
+    is($out, derived($secret, 'not a host') . "\n",
+       'what is no host can only be an owner');
+
     $t->stop('receiver');
     receiver($t, 'receiver', "$secret,$key");
 

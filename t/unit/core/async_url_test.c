@@ -194,6 +194,25 @@ there_are_limits(void **state)
 
 
 static void
+a_host_is_the_same_however_it_is_written(void **state)
+{
+    char         host[ASYNC_URL_HOST_MAX + 1];
+    async_url_t  u;
+
+    (void) state;
+
+    assert_int_equal(parse("HTTP://Hooks.Example.COM:8080/In", 32, &u),
+                     ASYNC_OK);
+    async_url_host(&u, host);
+    assert_string_equal(host, "hooks.example.com");
+
+    assert_int_equal(parse("https://[2001:DB8::A]/", 22, &u), ASYNC_OK);
+    async_url_host(&u, host);
+    assert_string_equal(host, "2001:db8::a");
+}
+
+
+static void
 every_byte_is_looked_at(void **state)
 {
     int          c;
@@ -244,6 +263,7 @@ main(void)
         cmocka_unit_test(a_url_comes_apart),
         cmocka_unit_test(what_is_usual_is_taken),
         cmocka_unit_test(there_are_limits),
+        cmocka_unit_test(a_host_is_the_same_however_it_is_written),
         cmocka_unit_test(every_byte_is_looked_at),
         cmocka_unit_test(every_part_of_a_url_ends_somewhere)
     };
