@@ -35,10 +35,11 @@ sub start {
 }
 
 
-# by name, as the command tells of them
+# by name, as the command tells of them; none, as long as there is no store
 sub all {
     my ($self) = @_;
     my ($code, $out) = $self->{t}->command('schedules', '--json');
+    return {} if $out =~ /there is no store in .* yet$/m;
     my ($json) = $out =~ /^(\{.*\})$/m;
     die "nginx-async schedules: $code, $out" if $code || !$json;
     return { map { $_->{name} => $_ }
