@@ -222,7 +222,7 @@ async_schedules_put(async_work_t *work, const async_schedule_t *s,
     async_key_schedule(&key, ASYNC_SCHEDULE_OF_CONF, s->name);
 
     rc = async_work_get(work, &key, &v);
-    anew = true;
+    anew = false;
 
     if (rc == ASYNC_OK
         && async_schedule_decode(&old, v.mv_data, v.mv_size) == ASYNC_OK)

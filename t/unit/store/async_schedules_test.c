@@ -229,18 +229,12 @@ paused(void *data, const async_schedule_row_t *row)
 
 
 static void
-test_salvage(void **state)
+salvage(fixture_t *f)
 {
-    bool                      found;
     char                      to[600];
-    fixture_t                *f = *state;
     async_salvage_figures_t   figures;
     async_salvage_options_t   options = { .now = FIXTURE_NOW };
 
-    publish(f, "rescued", 60000);
-    assert_int_equal(async_store_pause_schedule(f->store,
-                                                fixture_str("rescued"), true,
-                                                &f->err), ASYNC_OK);
     fixture_close(f);
 
     snprintf(to, sizeof(to), "%s-to", f->path);
@@ -255,6 +249,20 @@ test_salvage(void **state)
     fixture_remove(f->path);
     assert_int_equal(rename(to, f->path), 0);
     assert_int_equal(fixture_open_as(f, 0, false), ASYNC_OK);
+}
+
+
+static void
+test_salvage(void **state)
+{
+    bool        found;
+    fixture_t  *f = *state;
+
+    publish(f, "rescued", 60000);
+    assert_int_equal(async_store_pause_schedule(f->store,
+                                                fixture_str("rescued"), true,
+                                                &f->err), ASYNC_OK);
+    salvage(f);
 
     found = false;
     assert_int_equal(async_view_schedules(f->view, paused, &found), ASYNC_OK);
@@ -264,6 +272,31 @@ test_salvage(void **state)
 
     publish(f, "rescued", 10);
     assert_ticket(f, "rescued", 10);
+}
+
+
+/* what was missed meanwhile is made good as after any other stop */
+
+static void
+test_salvage_of_a_time(void **state)
+{
+    fixture_t                *f = *state;
+    async_schedule_move_t     move = { .next = FIXTURE_NOW - 60000 };
+    async_schedule_ticket_t   ticket;
+
+    publish(f, "rescued", 10);
+    fixture_take_over(f);
+    memcpy(move.name, "rescued", 7);
+    move.len = 7;
+    assert_int_equal(async_store_move_schedules(f->store, f->epoch, &move, 1,
+                                                &f->err), ASYNC_OK);
+    salvage(f);
+    publish(f, "rescued", 10);
+
+    assert_int_equal(async_view_schedule(f->view, fixture_str("rescued"),
+                                         &ticket), ASYNC_OK);
+    assert_int_equal(ticket.state.next, FIXTURE_NOW - 60000);
+    async_schedule_free(&ticket);
 }
 
 
@@ -278,7 +311,8 @@ main(void)
         TEST(test_read),
         TEST(test_sealed),
         TEST(test_damage),
-        TEST(test_salvage)
+        TEST(test_salvage),
+        TEST(test_salvage_of_a_time)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
