@@ -182,13 +182,13 @@ async_check_hook_totals(async_checker_t *ck)
         return;                     /* told of with its row */
     }
 
-    if (!async_check_sum(ck, n[3], ck->hooks_pending)
-        || !async_check_sum(ck, n[4], ck->hooks_dead))
+    if (!async_check_sum(ck, n[ASYNC_HOOK_PENDING_N], ck->hooks_pending)
+        || !async_check_sum(ck, n[ASYNC_HOOK_DEAD_N], ck->hooks_dead))
     {
         async_check_fault(ck, "stats say that %llu webhooks are pending and "
                           "%llu dead, there are %llu and %llu",
-                          (unsigned long long) n[3],
-                          (unsigned long long) n[4],
+                          (unsigned long long) n[ASYNC_HOOK_PENDING_N],
+                          (unsigned long long) n[ASYNC_HOOK_DEAD_N],
                           (unsigned long long) ck->hooks_pending,
                           (unsigned long long) ck->hooks_dead);
     }

@@ -246,9 +246,17 @@ async_rc_t async_count_decode(uint64_t *n, unsigned count, const void *data,
 
 #define ASYNC_STAT_SPOOLED  "spooled"
 #define ASYNC_STAT_BUCKET   "bucket"      /* the newest, and jobs in it */
-#define ASYNC_STAT_HOOKS    "webhooks"    /* as async_hook_figures_t */
+#define ASYNC_STAT_HOOKS    "webhooks"    /* the numbers below */
 
-#define ASYNC_HOOK_NUMBERS  5
+/* on disk, in this order; see async_hook_figures_t */
+typedef enum {
+    ASYNC_HOOK_DELIVERED_N = 0,
+    ASYNC_HOOK_FAILED_N,
+    ASYNC_HOOK_GIVEN_UP_N,
+    ASYNC_HOOK_PENDING_N,
+    ASYNC_HOOK_DEAD_N,
+    ASYNC_HOOK_NUMBERS
+} async_hook_number_t;
 
 /* in db/: who makes a backup holds it, who removes spool files shares it */
 #define ASYNC_BACKUP_LOCK   "backup.lock"

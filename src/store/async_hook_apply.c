@@ -11,16 +11,6 @@
 #define ASYNC_HOOK_HELD  60000      /* ms that a result is kept longer while
                                        its webhook is pending */
 
-/* of the row of stats, in this order */
-typedef enum {
-    ASYNC_HOOK_DELIVERED_N = 0,
-    ASYNC_HOOK_FAILED_N,
-    ASYNC_HOOK_GIVEN_UP_N,
-    ASYNC_HOOK_PENDING_N,
-    ASYNC_HOOK_DEAD_N
-} async_hook_number_t;
-
-
 static async_rc_t async_hook_get(async_work_t *work, const async_id_t *id,
     async_hook_t *hook, uint8_t *buf);
 static void async_hook_put(async_work_t *work, const async_id_t *id,

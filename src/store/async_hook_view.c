@@ -289,11 +289,11 @@ async_view_hook_figures(async_view_t *view, async_hook_figures_t *figures)
         && async_count_decode(n, ASYNC_HOOK_NUMBERS, v.mv_data, v.mv_size)
            == ASYNC_OK)
     {
-        figures->delivered = n[0];
-        figures->failed = n[1];
-        figures->given_up = n[2];
-        figures->pending = n[3];
-        figures->dead = n[4];
+        figures->delivered = n[ASYNC_HOOK_DELIVERED_N];
+        figures->failed = n[ASYNC_HOOK_FAILED_N];
+        figures->given_up = n[ASYNC_HOOK_GIVEN_UP_N];
+        figures->pending = n[ASYNC_HOOK_PENDING_N];
+        figures->dead = n[ASYNC_HOOK_DEAD_N];
     }
 
     async_view_end(view);

@@ -26,6 +26,7 @@ static bool async_fill_batch(async_fill_t *f, MDB_cursor *cursor);
 static void async_fill_sync(async_fill_t *f);
 static void async_fill_meta(async_fill_t *f);
 static void async_fill_copy(async_fill_t *f, async_db_t db);
+static void async_fill_figures(async_fill_t *f);
 static bool async_fill_next(async_fill_t *f, MDB_cursor *cursor);
 static void async_fill_job(async_fill_t *f, const async_id_t *id,
     const MDB_val *value);
@@ -107,6 +108,7 @@ async_fill_batch(async_fill_t *f, MDB_cursor *cursor)
         async_fill_meta(f);
         async_fill_copy(f, ASYNC_DB_POLICY);
         async_fill_copy(f, ASYNC_DB_STATS);
+        async_fill_figures(f);
         async_fill_copy(f, ASYNC_DB_SCHEDULES);
         f->begun = true;
     }
@@ -214,6 +216,34 @@ async_fill_copy(async_fill_t *f, async_db_t db)
             async_work_put(&f->work, &key, value.mv_data, value.mv_size);
         }
     }
+}
+
+
+/* webhooks that there are come with their jobs, and count then */
+
+static void
+async_fill_figures(async_fill_t *f)
+{
+    MDB_val      v;
+    uint8_t      buf[ASYNC_COUNT_MAX];
+    uint64_t     n[ASYNC_HOOK_NUMBERS];
+    async_key_t  key;
+
+    async_key_stat(&key, ASYNC_STAT_HOOKS);
+
+    if (async_work_get(&f->work, &key, &v) != ASYNC_OK
+        || async_count_decode(n, ASYNC_HOOK_NUMBERS, v.mv_data, v.mv_size)
+           != ASYNC_OK)
+    {
+        return;
+    }
+
+    n[ASYNC_HOOK_PENDING_N] = 0;
+    n[ASYNC_HOOK_DEAD_N] = 0;
+
+    async_work_put(&f->work, &key, buf,
+                   async_count_encode(n, ASYNC_HOOK_NUMBERS, buf,
+                                      sizeof(buf)));
 }
 
 

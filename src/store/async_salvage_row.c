@@ -34,7 +34,7 @@ static bool async_scratch_better(const async_job_t *job, bool sure,
 static bool async_row_id(const async_pages_row_t *row, async_id_t *id);
 static bool async_row_policy(const async_pages_row_t *row);
 static bool async_row_schedule(const async_pages_row_t *row);
-static bool async_row_runs(const async_pages_row_t *row);
+static bool async_row_stats(const async_pages_row_t *row);
 static void async_row_meta(async_salvager_t *s,
     const async_pages_row_t *row);
 static bool async_row_is(const async_pages_row_t *row, const char *name);
@@ -257,10 +257,7 @@ async_scratch_row(void *data, const async_pages_row_t *row)
     } else if (async_row_schedule(row)) {
         async_scratch_put(s, ASYNC_DB_SCHEDULES, row, sure);
 
-    } else if (async_row_runs(row)
-               || async_key_metered(row->key, row->key_len, row->value,
-                                    row->len) == ASYNC_OK)
-    {
+    } else if (async_row_stats(row)) {
         async_scratch_put(s, ASYNC_DB_STATS, row, sure);
 
     } else if (async_key_is_joined(row->key, row->key_len, &id)) {
@@ -382,13 +379,25 @@ async_row_schedule(const async_pages_row_t *row)
 }
 
 
+/* what follows from the jobs that are found is counted anew */
+
 static bool
-async_row_runs(const async_pages_row_t *row)
+async_row_stats(const async_pages_row_t *row)
 {
+    uint64_t      hooks[ASYNC_HOOK_NUMBERS];
     async_runs_t  runs;
 
-    return async_key_is_runs(row->key, row->key_len)
-           && async_runs_decode(&runs, row->value, row->len) == ASYNC_OK;
+    if (async_key_is_runs(row->key, row->key_len)) {
+        return async_runs_decode(&runs, row->value, row->len) == ASYNC_OK;
+    }
+
+    if (async_row_is(row, ASYNC_STAT_HOOKS)) {
+        return async_count_decode(hooks, ASYNC_HOOK_NUMBERS, row->value,
+                                  row->len) == ASYNC_OK;
+    }
+
+    return async_key_metered(row->key, row->key_len, row->value, row->len)
+           == ASYNC_OK;
 }
 
 

@@ -247,6 +247,7 @@ it_is_salvaged(void **state)
     async_id_t                id;
     async_job_t               job;
     async_hook_t              hook;
+    async_event_t             event;
     async_hook_policy_t       policy = {
         .nsecrets = 1, .secrets = { async_str("/etc/secret") },
         .allow = async_str("public")
@@ -259,6 +260,8 @@ it_is_salvaged(void **state)
     assert_int_equal(async_store_publish_hooks(f->store, &policy, 1, 5,
                                                &f->err), ASYNC_OK);
     id = completed_with(f, &hook);
+    event = tried(f, &id, ASYNC_EVENT_WEBHOOK_FAILED, 1);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
     job = fixture_job(2);
     assert_int_equal(submit_with(f, &job, &hook), ASYNC_OK);
     fixture_close(f);
@@ -282,6 +285,8 @@ it_is_salvaged(void **state)
     assert_int_equal(look(f, &id).state, ASYNC_HOOK_PENDING);
     assert_int_equal(look(f, &job.id).state, ASYNC_HOOK_WAITING);
     assert_int_equal(figures(f).pending, 1);
+    assert_int_equal(figures(f).failed, 1);
+    fixture_assert_sound(f);
     assert_int_equal(async_view_hooks_in_force(f->view, &in_force), ASYNC_OK);
     assert_int_equal(in_force.n, 1);
 }
