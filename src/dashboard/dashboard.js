@@ -800,7 +800,7 @@ const lastTry = (hook) => [hook.status ? `answered ${hook.status}` : '',
 
 
 const redeliver = (id, label) => doer(label, 'redeliver', { id }, null,
-                                      () => 'It is delivered again.');
+                                      () => 'It is due again.');
 
 
 function showWebhooks(page) {
