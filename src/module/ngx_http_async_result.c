@@ -24,6 +24,7 @@ static ngx_int_t ngx_http_async_set_status(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_set_header(ngx_http_request_t *r,
     async_job_t *job, async_str_t pair);
 static ngx_uint_t ngx_http_async_monitors(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_async_has_cache_control(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_set_cache_control(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static ngx_int_t ngx_http_async_set_content_type(ngx_http_request_t *r,
@@ -309,8 +310,18 @@ ngx_http_async_set_itself(ngx_http_request_t *r, async_job_t *job)
 static ngx_int_t
 ngx_http_async_set_monitor(ngx_http_request_t *r, async_job_t *job)
 {
+    static ngx_str_t  no_cache = ngx_string("no-cache");
+
     r->headers_out.status = NGX_HTTP_OK;
     r->disable_not_modified = 1;
+
+    /* as before its end, unless the response says how long it is good for */
+
+    if (!ngx_http_async_has_cache_control(r)
+        && ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL)
+    {
+        return NGX_ERROR;
+    }
 
     return ngx_http_async_set_number(r, "AsyncResult", job->result_status);
 }
@@ -456,6 +467,17 @@ ngx_http_async_monitors(ngx_http_request_t *r)
     mark = ngx_http_async_get_mark(r);
 
     return mark && mark->form == NGX_HTTP_ASYNC_MONITOR;
+}
+
+
+static ngx_uint_t
+ngx_http_async_has_cache_control(ngx_http_request_t *r)
+{
+#if (nginx_version >= 1023000)
+    return r->headers_out.cache_control != NULL;
+#else
+    return r->headers_out.cache_control.nelts != 0;
+#endif
 }
 
 

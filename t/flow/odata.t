@@ -136,6 +136,7 @@ is($answer->json->{target}, '/service?sleep=2&status=201&header=X-A:b',
 is($answer->header('Retry-After'), undef, 'completed: no Retry-After');
 is($answer->header('Location'), undef, 'completed: no Location of ours');
 is($answer->header('Vary'), 'Accept, OData-MaxVersion', 'completed: Vary');
+is($answer->header('Cache-Control'), 'no-cache', 'completed: Cache-Control');
 
 my $head = $t->request('HEAD', $path);
 is($head->{status}, 200, 'HEAD: 200');
@@ -143,13 +144,19 @@ is($head->header('AsyncResult'), 201, 'HEAD: AsyncResult');
 is($head->header('Content-Length'), length $answer->{body},
    'HEAD: the length');
 
-my $tagged = accepted('/service?header=ETag:%22x%22&header=Set-Cookie:a=b');
+my $tagged = accepted('/service?header=ETag:%22x%22&header=Set-Cookie:a=b'
+                      . '&header=Cache-Control:max-age=9');
 ended($tagged);
 $answer = $t->request('GET', $tagged, headers => [
     'If-None-Match' => '"x"', 'Range' => 'bytes=0-3',
 ]);
 is($answer->{status}, 200, 'a condition or a range is not of the response');
 is($answer->header('ETag'), '"x"', 'its ETag is');
+is_deeply([$answer->headers('Cache-Control')], ['max-age=9'],
+          'and so is its Cache-Control');
+$answer = $t->request('GET', $tagged, headers => [Accept => 'application/http']);
+is_deeply([$answer->headers('Cache-Control')], ['no-cache'],
+          'but not that of a message with it');
 is($answer->header('Set-Cookie'), undef, 'no session for who knows a URL');
 
 my $empty = accepted('/service?status=204', method => 'DELETE');
