@@ -155,7 +155,19 @@ is(get("$url/history")->json->{events}[-1]{by}, 'dashboard:tom', 'by whom');
 is(request('POST', "/desk/act/cancel?id=$id", headers => [@own])->{status}, 200, 'canceled again');
 is(request('POST', "/desk/act/retry?id=$id", headers => [@own])->json->{code}, 'job-finished', 'what has not failed is not retried');
 is(request('POST', "/desk/act/$_?id=x", headers => [@own])->json->{code}, 'job-not-found', "$_ of no job") for qw(cancel retry delete);
-is(request('POST', "/desk/act/$_?name=x", headers => [@own])->{status}, 404, "$_ of no queue") for qw(pause resume);
+my $told = sub {
+    my ($answer, $status, $detail, $name) = @_;
+    is($answer->{status}, $status, "$name: $status");
+    is($answer->header('Content-Type'), 'application/problem+json', "$name: a problem");
+    is($answer->header('Cache-Control'), 'no-store', "$name: Cache-Control");
+    is($answer->json->{status}, $status, "$name: its status");
+    like($answer->json->{detail}, $detail, "$name: its detail");
+};
+$told->(request('POST', "/desk/act/$_?name=x", headers => [@own]), 404, qr/^There is nothing of that name\.$/, "$_ of none") for qw(pause resume purge schedule-run schedule-pause schedule-resume);
+$told->(request('POST', "/desk/act/$_?id=x", headers => [@own]), 404, qr/no such job/, "$_ of none") for qw(cancel retry delete redeliver);
+$told->(request('POST', "/desk/act/pause?name=default"), 403, qr/own page/, 'from elsewhere');
+$told->(request('POST', "/board/act/pause?name=default", headers => [@own]), 403, qr/async_dashboard actions/, 'where it only shows');
+$told->(get('/desk/x'), 404, qr/nothing here/, 'what is not there');
 is(request('POST', "/desk/act/delete?id=$id", headers => [@own, 'Origin', "https://$host"])->{status}, 200, 'behind a proxy with TLS');
 is(get($url)->{status}, 404, 'deleted');
 

@@ -228,8 +228,6 @@ async function answerOf(request) {
         if (type.includes('json')) {
             const said = await answer.json();
             why = said.detail ?? said.error?.message ?? why;
-        } else if (type.startsWith('text/plain')) {
-            why = await answer.text();
         }
     } catch {
         /* the status has to do */

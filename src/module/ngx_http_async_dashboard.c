@@ -173,8 +173,8 @@ ngx_http_async_dashboard_data(ngx_http_request_t *r)
         }
     }
 
-    return ngx_http_async_reply_text(r, NGX_HTTP_NOT_FOUND,
-                                     "There is nothing here.\n");
+    return ngx_http_async_dashboard_problem(r, NGX_HTTP_NOT_FOUND,
+                                            "There is nothing here.");
 }
 
 
@@ -328,11 +328,32 @@ ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
 
 
 ngx_int_t
-ngx_http_async_reply_text(ngx_http_request_t *r, ngx_uint_t status,
-    const char *text)
+ngx_http_async_dashboard_problem(ngx_http_request_t *r, ngx_uint_t status,
+    const char *detail)
 {
-    static ngx_str_t  type = ngx_string("text/plain; charset=utf-8");
+    u_char      *p, *last;
+    const char  *title;
 
-    return ngx_http_async_reply(r, status, &type, (u_char *) text,
-                                ngx_strlen(text));
+    static ngx_str_t  type = ngx_string("application/problem+json");
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    /* RFC 9457, section 4.2.1: without a type, what the status means */
+
+    title = status == NGX_HTTP_FORBIDDEN ? "Forbidden"
+            : status == NGX_HTTP_CONFLICT ? "Conflict"
+            : "Not Found";
+
+    p = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_PROBLEM_MAX);
+
+    if (p == NULL
+        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    last = ngx_snprintf(p, NGX_HTTP_ASYNC_PROBLEM_MAX,
+                        "{\"title\":\"%s\",\"status\":%ui,"
+                        "\"detail\":\"%s\"}", title, status, detail);
+
+    return ngx_http_async_reply(r, status, &type, p, last - p);
 }

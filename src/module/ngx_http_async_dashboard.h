@@ -51,9 +51,12 @@ typedef struct {
 /* ngx_http_async_dashboard.c */
 char *ngx_http_async_set_dashboard(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-/* a sentence, as it is */
-ngx_int_t ngx_http_async_reply_text(ngx_http_request_t *r, ngx_uint_t status,
-    const char *text);
+/*
+ * What is no job's problem, so that there is no code for it: 403, 404 or 409,
+ * and a sentence in which nothing is to be escaped.
+ */
+ngx_int_t ngx_http_async_dashboard_problem(ngx_http_request_t *r,
+    ngx_uint_t status, const char *detail);
 
 /* 405, or 204 for OPTIONS */
 ngx_int_t ngx_http_async_allows(ngx_http_request_t *r, const char *allow,

@@ -76,6 +76,9 @@ static async_rc_t ngx_http_async_run_redeliver(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_pause(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_resume(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_run_purge(ngx_http_async_deed_t *deed);
+static async_rc_t ngx_http_async_find_queue(ngx_http_async_deed_t *deed);
+static bool ngx_http_async_queue_is(void *data, const async_queue_t *q,
+    const async_queue_figures_t *figures);
 static async_rc_t ngx_http_async_run_schedule(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_pause_schedule(ngx_http_async_deed_t *deed);
 static async_rc_t ngx_http_async_resume_schedule(ngx_http_async_deed_t *deed);
@@ -125,14 +128,14 @@ ngx_http_async_dashboard_act(ngx_http_request_t *r, ngx_str_t *name)
     }
 
     if (!alcf->actions) {
-        return ngx_http_async_reply_text(r, NGX_HTTP_FORBIDDEN,
-                   "This dashboard only shows: \"async_dashboard actions\" "
-                   "lets it act.\n");
+        return ngx_http_async_dashboard_problem(r, NGX_HTTP_FORBIDDEN,
+                   "This dashboard only shows; its location needs "
+                   "'async_dashboard actions' to act.");
     }
 
     if (!ngx_http_async_same_origin(r)) {
-        return ngx_http_async_reply_text(r, NGX_HTTP_FORBIDDEN,
-                   "Only the dashboard's own page may do this.\n");
+        return ngx_http_async_dashboard_problem(r, NGX_HTTP_FORBIDDEN,
+                   "Only the dashboard's own page may do this.");
     }
 
     if (ngx_http_async_store_error() || ngx_http_async_store() == NULL) {
@@ -439,13 +442,13 @@ ngx_http_async_deed_answer(ngx_http_request_t *r, ngx_http_async_deed_t *deed)
     case ASYNC_NOT_FOUND:
         return deed->action->of_job
                ? ngx_http_async_no_job(r)
-               : ngx_http_async_reply_text(r, NGX_HTTP_NOT_FOUND,
-                                           "There is nothing of that name.\n");
+               : ngx_http_async_dashboard_problem(r, NGX_HTTP_NOT_FOUND,
+                     "There is nothing of that name.");
 
     case ASYNC_REFUSED:
         if (!deed->action->of_job) {
-            return ngx_http_async_reply_text(r, NGX_HTTP_CONFLICT,
-                       "It is no longer in nginx.conf.\n");
+            return ngx_http_async_dashboard_problem(r, NGX_HTTP_CONFLICT,
+                       "It is no longer in nginx.conf.");
         }
 
         return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_FINISHED,
@@ -586,17 +589,69 @@ ngx_http_async_run_purge(ngx_http_async_deed_t *deed)
 {
     async_rc_t  rc;
 
-    deed->purge.queue.data = (char *) deed->name.data;
-    deed->purge.queue.len = deed->name.len;
-    deed->purge.by.data = (char *) deed->by.data;
-    deed->purge.by.len = deed->by.len;
-    deed->purge.now = deed->now;
+    if (deed->purge.queue.data == NULL) {
+        rc = ngx_http_async_find_queue(deed);
+
+        if (rc != ASYNC_OK) {
+            return rc;
+        }
+
+        deed->purge.queue.data = (char *) deed->name.data;
+        deed->purge.queue.len = deed->name.len;
+        deed->purge.by.data = (char *) deed->by.data;
+        deed->purge.by.len = deed->by.len;
+        deed->purge.now = deed->now;
+    }
 
     rc = async_store_purge(deed->store, &deed->purge, &deed->error);
 
     deed->done = deed->purge.done;
 
     return rc;
+}
+
+
+/* a queue that is not there and one in which nothing waits look alike */
+
+static async_rc_t
+ngx_http_async_find_queue(ngx_http_async_deed_t *deed)
+{
+    async_rc_t     rc;
+    async_str_t    name = { (char *) deed->name.data, deed->name.len };
+    async_view_t  *view;
+
+    rc = async_view_open(&view, deed->store);
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_view_queues(view, ngx_http_async_queue_is, &name);
+
+    async_view_close(view);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    return name.data == NULL ? ASYNC_OK : ASYNC_NOT_FOUND;
+}
+
+
+static bool
+ngx_http_async_queue_is(void *data, const async_queue_t *q,
+    const async_queue_figures_t *figures)
+{
+    async_str_t *name = data;
+
+    if (q->name.len != name->len
+        || ngx_memcmp(q->name.data, name->data, name->len) != 0)
+    {
+        return true;
+    }
+
+    name->data = NULL;
+
+    return false;
 }
 
 
