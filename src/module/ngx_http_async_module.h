@@ -59,7 +59,8 @@ typedef struct {
                                                  that have none */
 
     ngx_uint_t                   used;        /* unsigned used:1: something
-                                                 needs a store */
+                                                 needs a store, or it is there
+                                                 for its own sake */
 } ngx_http_async_main_conf_t;
 
 

@@ -95,6 +95,10 @@ ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
+    /* where nothing else is left its schedules have to learn of that */
+
+    amcf->used = 1;
+
     if (ngx_http_async_check_keys(cf, amcf) != NGX_OK
         || ngx_http_async_add_pool(cf, "async_commits", &amcf->commits)
            != NGX_CONF_OK

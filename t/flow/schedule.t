@@ -293,6 +293,12 @@ $s->start;
 $s->before('each');
 ok($s->fired('new', 2), 'and goes on after a restart');
 ok($s->fired('other', 2), 'both');
+
+$t->{http} = 'server { listen 127.0.0.1:%%PORT%%; return 204; }';
+$t->write_conf;
+$t->reload;
+ok(poll_until(30, sub { !grep { !$_->{removed} } values %{ $s->all } }),
+   'where nothing is asynchronous any more all of them are at rest');
 is(($t->command('check'))[0], 0, 'the store is sound');
 $t->done;
 
