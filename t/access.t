@@ -347,7 +347,7 @@ for my $what (sort keys %ticket) {
 }
 is(executions(), 1, 'nothing ran');
 is(jobs(), 1, 'and nothing became a job');
-like(error_logged(qr/private socket/), qr/\[warn\] .*request on a private socket refused/, 'the log says so');
+like(error_logged(qr/private socket/), qr/\[warn\] .*request on a private socket refused: it is not from the worker of this store/, 'the log says so');
 
 
 

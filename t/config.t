@@ -574,7 +574,7 @@ is(wait_job(submit('/a'))->{status}, 'completed', 'and so does one behind');
 --- check
 my ($status, $said) = nginx_t();
 is($status, 0, 'it is allowed');
-like($said, qr{\[warn\] .*location "/a" leaves gRPC requests alone: grpc_pass cannot run as a job}, 'and said');
+like($said, qr{\[warn\] .*location "/a" leaves gRPC requests alone: grpc_pass cannot run as a job; write "async off" there}, 'and said');
 
 
 

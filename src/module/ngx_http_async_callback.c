@@ -182,7 +182,12 @@ ngx_http_async_set_callback_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     if (len > ASYNC_HOOK_ALLOW) {
-        return "is too long";
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"async_callback_allow\" takes %uz bytes, %d are "
+                           "possible: write \".example.com\" or a network for "
+                           "those that belong together", len,
+                           ASYNC_HOOK_ALLOW);
+        return NGX_CONF_ERROR;
     }
 
     p = ngx_pnalloc(cf->pool, len);
@@ -587,7 +592,8 @@ ngx_http_async_add_hook_policy(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "more than %d different sets of "
                       "\"async_callback_allow\" and \"async_callback_secret\" "
-                      "are used", ASYNC_HOOK_IN_FORCE);
+                      "are used: write those that are the same once, in the "
+                      "server or http block", ASYNC_HOOK_IN_FORCE);
         return NGX_CONF_ERROR;
     }
 

@@ -561,16 +561,17 @@ ngx_http_async_check_upstream(ngx_conf_t *cf)
         {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "\"async\" in location \"%V\" leaves gRPC "
-                          "requests alone: grpc_pass cannot run as a job",
-                          name);
+                          "requests alone: grpc_pass cannot run as a job; "
+                          "write \"async off\" there", name);
 
         } else if (ngx_http_async_is_passing(cf->cycle->modules[i])
                    && ucf->ignore_client_abort == 1)
         {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "\"ignore_client_abort\" is on in location \"%V\": "
-                          "a job that times out there leaves its backend "
-                          "connection open", name);
+                          "a job that times out or is canceled there leaves "
+                          "its backend connection open; turn it off, unless "
+                          "the backend shall finish", name);
         }
     }
 }

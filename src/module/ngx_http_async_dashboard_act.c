@@ -465,9 +465,9 @@ ngx_http_async_deed_answer(ngx_http_request_t *r, ngx_http_async_deed_t *deed)
 
     default:
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "async_dashboard: \"%V\" was not done (%s): %s",
+                      "async_dashboard: \"%V\" was not done (%s)%s%s",
                       &deed->action->name, async_rc_name(deed->rc),
-                      deed->error.text);
+                      deed->error.text[0] ? ": " : "", deed->error.text);
 
         return ngx_http_async_act_failed(r, deed->action->of_job ? &deed->id
                                                                  : NULL,

@@ -162,7 +162,8 @@ static void
 ngx_http_async_lost_log(void)
 {
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "async_forget: %ui accepted request%s lost (the last: %s)",
+                  "async_forget: %ui accepted request%s lost (the last: %s); "
+                  "without \"async_forget\" a client is told in time",
                   ngx_http_async_lost_n,
                   ngx_http_async_lost_n == 1 ? " was" : "s were",
                   async_rc_name(ngx_http_async_lost_rc));

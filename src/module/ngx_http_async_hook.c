@@ -164,8 +164,9 @@ ngx_http_async_hook_owner(ngx_http_request_t *r,
 
     if (value.len > ASYNC_HOOK_OWNER) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "\"async_owner\" gave %uz bytes, of which no key of "
-                      "webhooks is derived: %d are the most", value.len,
+                      "\"async_owner\" gave %uz bytes, %d are the most that a "
+                      "key of webhooks is derived from: take a shorter value, "
+                      "or \"async_callback_secret ... per=host\"", value.len,
                       ASYNC_HOOK_OWNER);
         return NGX_ERROR;
     }

@@ -100,8 +100,8 @@ ngx_http_async_init_module(ngx_cycle_t *cycle)
         if (async_store_volatile((char *) amcf->path.data)) {
             ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                           "async_store \"%V\" lies in memory (tmpfs): its "
-                          "jobs are lost when the machine stops",
-                          &amcf->path);
+                          "jobs are lost when the machine stops; name a "
+                          "folder on a disk", &amcf->path);
         }
 
         return NGX_OK;
@@ -174,8 +174,8 @@ ngx_http_async_warn_shutdown(ngx_cycle_t *cycle,
             ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                           "\"worker_shutdown_timeout\" of %M ms is shorter "
                           "than an \"async_timeout\" of %uL ms: a reload cuts "
-                          "jobs that run longer", ccf->shutdown_timeout,
-                          policy[i].timeout);
+                          "jobs that run longer; make it longer, or leave it "
+                          "out", ccf->shutdown_timeout, policy[i].timeout);
             return;
         }
     }
@@ -355,7 +355,7 @@ ngx_http_async_leave(async_store_health_t health)
     ap = &ngx_http_async_process;
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "async_store \"%s\" has to be opened anew: %s", ap->path,
+                  "async_store \"%s\" is closed and opened anew: %s", ap->path,
                   async_store_health_text(health));
 
     ngx_cpystrn((u_char *) ap->error,

@@ -29,7 +29,7 @@ ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (value[1].len == 0 || value[1].len > ASYNC_QUEUE_MAX) {
-        return "needs a name of 1 to 64 bytes";
+        return "needs a name of 1 to 64 bytes, such as reports";
     }
 
     if (ngx_http_async_find_queue(amcf, &value[1])) {

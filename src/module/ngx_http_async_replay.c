@@ -72,7 +72,8 @@ ngx_http_async_post_read(ngx_http_request_t *r)
         || !ngx_http_async_token_matches(&ticket.token))
     {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "request on a private socket refused");
+                      "request on a private socket refused: it is not from "
+                      "the worker of this store");
 
         return ngx_http_async_refuse(r);
     }
@@ -230,14 +231,16 @@ ngx_http_async_accept(ngx_http_request_t *r, ngx_http_async_ticket_t *ticket)
         if (ngx_http_async_is_locked(&ticket->id)) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "job %V cannot be replayed: it is encrypted with a "
-                          "key that \"async_store\" does not name", &mark->id);
+                          "key that \"async_store\" does not name: add its "
+                          "file to it as a further \"key=\"", &mark->id);
 
             return ngx_http_async_refuse(r);
         }
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "job %V cannot be replayed: what was kept of its "
-                      "request is missing or damaged", &mark->id);
+                      "request is missing or damaged, see \"nginx-async "
+                      "check\"", &mark->id);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -361,8 +361,8 @@ ngx_http_async_report_later(ngx_http_async_report_t *report)
     }
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "a report of progress is lost, since it could not be "
-                  "stored");
+                  "a report of progress is lost, the store did not take it "
+                  "in time; the next one stands in its place");
 
     ngx_http_async_drop_report(report);
 }

@@ -345,8 +345,9 @@ ngx_http_async_schedule_body(ngx_conf_t *cf,
     if (file.fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "the body \"%V\" of the schedule \"%*s\" cannot "
-                           "be opened", &name, schedule->said.name.len,
-                           schedule->said.name.data);
+                           "be opened: write the path of a file, relative to "
+                           "the folder of nginx.conf", &name,
+                           schedule->said.name.len, schedule->said.name.data);
         return NGX_ERROR;
     }
 
@@ -381,7 +382,8 @@ ngx_http_async_read_body(ngx_conf_t *cf, ngx_file_t *file,
     if (size > ASYNC_SCHEDULE_BODY) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "the body \"%V\" of the schedule \"%*s\" has %O "
-                           "bytes, %d are possible", &file->name,
+                           "bytes, %d are possible: let the backend read it "
+                           "from elsewhere", &file->name,
                            schedule->said.name.len, schedule->said.name.data,
                            size, ASYNC_SCHEDULE_BODY);
         return NGX_ERROR;

@@ -370,9 +370,10 @@ ngx_http_async_schedule_hook(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
 
     if (schedule->said.hook.len == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"async_callback %V\" of the schedule \"%*s\" is no "
-                      "URL that can be called", &alcf->callback->url->value,
-                      schedule->said.name.len, schedule->said.name.data);
+                      "\"async_callback %V\" of the schedule \"%*s\" is too "
+                      "long: write a URL of at most %d bytes",
+                      &alcf->callback->url->value, schedule->said.name.len,
+                      schedule->said.name.data, ASYNC_HOOK_URL);
         return NGX_ERROR;
     }
 
@@ -583,7 +584,8 @@ ngx_http_async_keep_record(ngx_conf_t *cf, async_writer_t *w, u_char *buf,
     if (record->len == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "a schedule's request takes %uz bytes, which are too "
-                      "many", w->need);
+                      "many: write a shorter URI, or set fewer variables",
+                      w->need);
     }
 
     return record->len ? NGX_OK : NGX_ERROR;

@@ -421,7 +421,8 @@ ngx_http_async_signed(ngx_http_request_t *r, ngx_http_async_op_t *op,
     if (rc != ASYNC_OK) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "async_verify: the body of a message cannot be read "
-                      "back and hashed");
+                      "back from its temporary file and hashed: look after "
+                      "the disk of \"client_body_temp_path\"");
         return NGX_ERROR;
     }
 

@@ -178,7 +178,8 @@ ngx_http_async_open_spooled(ngx_http_request_t *r, async_job_t *job)
                              &error);
 
     if (s->rc != ASYNC_OK) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "async_store: %s",
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "async_store: a stored response cannot be served: %s",
                       error.text);
         return s;
     }

@@ -232,7 +232,8 @@ ngx_http_async_find_job(ngx_http_request_t *r, const async_id_t *id,
 
     default:
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "a job cannot be read (%s)", async_rc_name(found));
+                      "a job cannot be read (%s): see \"nginx-async check\"",
+                      async_rc_name(found));
 
         *rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
                   "The job cannot be read at present.", id, 0);

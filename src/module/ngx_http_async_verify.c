@@ -126,8 +126,8 @@ ngx_http_async_verify_tolerance(ngx_conf_t *cf,
 
     if (verify->scheme == ASYNC_SCHEME_GITHUB) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"%V\" has no effect: GitHub's messages have no "
-                           "timestamp", value);
+                           "\"%V\" has no effect, since GitHub's messages have "
+                           "no timestamp: leave it out", value);
     }
 
     return NGX_CONF_OK;

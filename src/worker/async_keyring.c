@@ -140,7 +140,8 @@ async_keyring_told(async_keyring_t *ring, const char *error)
 
     } else if (ring->ready) {
         async_log(ASYNC_LOG_ERROR, "msg=\"a key file cannot be used: jobs "
-                  "that are encrypted with it wait\" error=%s",
+                  "that are encrypted with it wait; it must be readable for "
+                  "the user of the worker\" error=%s",
                   async_log_quote(&quote, error));
 
     } else {

@@ -42,7 +42,9 @@ async_loop_run(async_loop_t *w)
     while (w->phase < ASYNC_LOOP_DONE) {
 
         if (!async_http_perform(w->env.http)) {
-            async_log(ASYNC_LOG_ERROR, "msg=\"libcurl failed\"");
+            async_log(ASYNC_LOG_ERROR, "msg=\"libcurl failed, maybe for "
+                      "want of memory: the worker has to be started "
+                      "again\"");
             w->phase = ASYNC_LOOP_BROKE;
             return;
         }
@@ -167,7 +169,8 @@ async_loop_phase(async_loop_t *w, int64_t now)
 
         } else if (now >= w->patience) {
             async_log(ASYNC_LOG_ERROR, "msg=\"the store did not take the "
-                      "last events: the next worker will judge these jobs\" "
+                      "last events: the worker that is started next judges "
+                      "these jobs\" "
                       "jobs=%u", w->nended);
             w->phase = ASYNC_LOOP_BROKE;
         }
@@ -256,9 +259,9 @@ async_loop_health(async_loop_t *w)
         return;
     }
 
-    async_log(ASYNC_LOG_ERROR, "msg=\"the store has to be opened anew\" "
-              "reason=\"%s\" running=%u", async_store_health_text(health),
-              w->running);
+    async_log(ASYNC_LOG_ERROR, "msg=\"the store is opened anew, what runs is "
+              "judged as after a crash\" reason=\"%s\" running=%u",
+              async_store_health_text(health), w->running);
 
     w->phase = w->phase == ASYNC_LOOP_RUNS ? ASYNC_LOOP_REOPENS
                                            : ASYNC_LOOP_BROKE;
@@ -314,8 +317,8 @@ async_loop_nap(async_loop_t *w)
 
     if (!w->blind) {
         async_log(ASYNC_LOG_ERROR, "msg=\"cannot wait for descriptors: too "
-                  "many for the limit, or no memory\" running=%u",
-                  w->running);
+                  "many for the limit, or no memory; raise LimitNOFILE, or "
+                  "lower --concurrency\" running=%u", w->running);
         w->blind = true;
     }
 

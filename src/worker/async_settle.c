@@ -440,19 +440,20 @@ async_settle_shorten(async_event_t *event)
 static void
 async_settle_drop(const async_replay_t *r, async_rc_t rc)
 {
-    char               id[ASYNC_ID_TEXT];
-    async_log_level_t  level;
+    bool  late;
+    char  id[ASYNC_ID_TEXT];
 
-    /* canceled, or judged by another: that is how it should be */
-
-    level = rc == ASYNC_STALE || rc == ASYNC_REFUSED || rc == ASYNC_NOT_FOUND
-            ? ASYNC_LOG_WARN : ASYNC_LOG_ERROR;
+    late = rc == ASYNC_STALE || rc == ASYNC_REFUSED || rc == ASYNC_NOT_FOUND;
 
     async_id_format(id, &r->id);
-    async_log(level, "msg=\"the store does not want what came of a job\" "
-              "id=%.*s result=%s event=%s attempt=%u", ASYNC_ID_TEXT, id,
-              async_rc_name(rc), async_event_name(r->event.type),
-              (unsigned) r->attempt);
+    async_log(late ? ASYNC_LOG_WARN : ASYNC_LOG_ERROR,
+              "msg=\"what came of a job is not stored: %s\" id=%.*s result=%s "
+              "event=%s attempt=%u",
+              late ? "it was canceled, removed or judged by another worker "
+                     "meanwhile"
+                   : "see nginx-async check",
+              ASYNC_ID_TEXT, id, async_rc_name(rc),
+              async_event_name(r->event.type), (unsigned) r->attempt);
 }
 
 

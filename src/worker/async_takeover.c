@@ -78,7 +78,8 @@ async_takeover(const async_worker_options_t *options, int signals,
 static bool
 async_takeover_user(const char *user)
 {
-    struct passwd  *pw;
+    struct passwd      *pw;
+    async_log_quote_t   quote;
 
     if (user == NULL) {
         return true;
@@ -87,7 +88,9 @@ async_takeover_user(const char *user)
     pw = getpwnam(user);
 
     if (pw == NULL) {
-        async_log(ASYNC_LOG_ERROR, "msg=\"no such user\" user=%s", user);
+        async_log(ASYNC_LOG_ERROR, "msg=\"--user names nobody on this "
+                  "machine: it is the user of nginx's workers\" user=%s",
+                  async_log_quote(&quote, user));
         return false;
     }
 
@@ -98,8 +101,10 @@ async_takeover_user(const char *user)
     if (initgroups(user, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0
         || setuid(pw->pw_uid) != 0)
     {
-        async_log(ASYNC_LOG_ERROR, "msg=\"cannot become the user\" user=%s "
-                  "error=\"%s\"", user, strerror(errno));
+        async_log(ASYNC_LOG_ERROR, "msg=\"cannot become the user of --user: "
+                  "start the worker as root, or as that user\" user=%s "
+                  "error=\"%s\"", async_log_quote(&quote, user),
+                  strerror(errno));
         return false;
     }
 
@@ -184,7 +189,8 @@ async_takeover_owner(const char *path, bool *missing)
             return true;
         }
 
-        async_log(ASYNC_LOG_ERROR, "msg=\"cannot look into the store\" "
+        async_log(ASYNC_LOG_ERROR, "msg=\"cannot look into the store: start "
+                  "the worker as root, or as the user of nginx's workers\" "
                   "store=%s error=\"%s\"", where.text, strerror(errno));
         return false;
     }

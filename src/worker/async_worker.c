@@ -130,8 +130,8 @@ async_worker_signals(async_loop_t *w)
     w->signals = signalfd(-1, &set, SFD_NONBLOCK|SFD_CLOEXEC);
 
     if (w->signals == -1) {
-        async_log(ASYNC_LOG_ERROR, "msg=\"no signalfd\" error=\"%s\"",
-                  strerror(errno));
+        async_log(ASYNC_LOG_ERROR, "msg=\"cannot wait for signals\" "
+                  "error=\"%s\"", strerror(errno));
         return false;
     }
 
@@ -182,7 +182,8 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
         || async_view_open(&w->env.view, w->store) != ASYNC_OK
         || !async_watch_init(w))
     {
-        async_log(ASYNC_LOG_ERROR, "msg=\"no memory\"");
+        async_log(ASYNC_LOG_ERROR, "msg=\"no memory, or too many programs "
+                  "have the store open: lower --concurrency\"");
         return false;
     }
 
@@ -241,8 +242,9 @@ async_worker_sockets(async_loop_t *w, const char *store)
     w->run_fd = open(path, O_PATH|O_DIRECTORY|O_CLOEXEC);
 
     if (w->run_fd == -1) {
-        async_log(ASYNC_LOG_ERROR, "msg=\"cannot open the sockets' folder\" "
-                  "path=%s error=\"%s\"", async_log_quote(&quote, path),
+        async_log(ASYNC_LOG_ERROR, "msg=\"cannot open the folder of the "
+                  "sockets, which nginx makes when it starts\" path=%s "
+                  "error=\"%s\"", async_log_quote(&quote, path),
                   strerror(errno));
         return false;
     }

@@ -103,6 +103,9 @@ allowed('a network', allow => 'async_callback_allow 10.0.0.0/8;',
 refused("to call $_", 'async_callback_allow',
         allow => "async_callback_allow $_;")
     for '10.0.0.0/33', 'https://example.com', '*.example.com', 'a..b';
+refused('to call too many', 'bytes, 8192 are possible',
+        allow => 'async_callback_allow '
+                 . join(' ', map { "host$_.example.com" } 1 .. 500) . ';');
 
 like((configured(allow => 'async_callback_allow 10.0.0.1/8;',
                  secret => "async_callback_secret $root/secret per=host;"))[1],
