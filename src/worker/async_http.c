@@ -523,7 +523,8 @@ async_http_ended(async_http_t *http, void **data, async_http_end_t *end,
 
     *data = t->data;
     *end = async_http_end(t, code);
-    *why = t->why[0] ? t->why : curl_easy_strerror(code);
+    *why = t->why[0] ? t->why
+           : code != CURLE_OK ? curl_easy_strerror(code) : "";
 
     return t;
 }

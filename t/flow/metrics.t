@@ -188,6 +188,8 @@ my $log = slurp("$dir/worker.log");
 my ($id) = $t->job_path($failed) =~ m{([^/]+)$};
 like($log, qr/^\S+Z info msg="job ended" id=$id queue="default" status=failed error=backend-status attempt=1 http=500 wait_ms=\d+ run_ms=\d+$/m,
      'the worker tells how a job ended');
+like($log, qr/ error=backend-unreachable attempt=1 http=502 wait_ms=\d+ run_ms=\d+$/m,
+     'and how one that did not reach the backend');
 unlike($log, qr/k1|delay=|one=1/, 'without what the client sent');
 
 $log = slurp("$dir/async.log");
