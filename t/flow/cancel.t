@@ -31,6 +31,12 @@ my $t = AsyncTest->new(workers => 2, http => <<'END');
             proxy_pass http://%%BACKEND%%;
         }
 
+        location /kept {
+            async on queue=many;
+            proxy_ignore_client_abort on;
+            proxy_pass http://%%BACKEND%%;
+        }
+
         location /held {
             async on queue=held;
             proxy_pass http://%%BACKEND%%;
@@ -72,6 +78,15 @@ ok(poll_until(20, sub { seen($running, 'gone') }),
 my $job = $t->wait_job($running);
 is($job->{status}, 'canceled', 'it is canceled');
 ok($job->{outcomeUnknown}, 'what came of it is not known');
+
+# where the backend is let finish
+my $kept = $t->submit('/kept?sleep=1.5', body => 'b');
+ok(poll_until(20, sub { seen($kept, 'arrived') }), 'another has one');
+is(cancel($kept)->{status}, 202, 'it runs, too: 202');
+is($t->wait_job($kept)->{status}, 'canceled', 'it is canceled');
+ok(poll_until(20, sub { seen($kept, 'answered') }),
+   'and its backend answers all the same');
+is(scalar(seen($kept, 'gone')), 0, 'for its connection stays');
 
 # while a response comes in
 my $drip = $t->submit('/reports?drip=1&size=409600', body => 'b');

@@ -1,14 +1,15 @@
 #!/usr/bin/env perl
 
 # The private listener of a server: it stays the same when the server's block
-# is edited, it speaks plain HTTP whatever the block says, and it has room for
-# whatever the public one accepted.
+# is edited, its jobs wait for it while it is away, it speaks plain HTTP
+# whatever the block says, and it has room for whatever the public one accepted.
 
 use strict;
 use warnings;
 
 use AsyncTest;
 use IO::Socket::INET;
+use JSON::PP ();
 use Test::More;
 
 my $servers = <<'END';
@@ -16,6 +17,7 @@ my $servers = <<'END';
         listen 127.0.0.1:%%PORT%%;
         %%MORE%%
         location / { async on; proxy_pass http://%%BACKEND%%; }
+        location /brief { async on; async_start_timeout 1s; proxy_pass http://%%BACKEND%%; }
         location /jobs/ { async_status; }
     }
 
@@ -63,6 +65,34 @@ $t->reload;
 $t->start_worker;
 is($t->wait_job($accepted)->{status}, 'completed',
    'a job finds its server after another name and listen');
+
+
+# --- a server that is away ------------------------------------------------
+
+my $whole = $t->{http};
+
+sub told {
+    my ($path) = @_;
+    my ($id)   = $path =~ m{([^/]+)$};
+    my ($code, $out) = $t->command('show', '--json', $id);
+    return $code == 0 ? JSON::PP::decode_json($out)->{job} : {};
+}
+
+$t->stop_worker;
+my ($waits, $brief) = map { $t->job_path($t->submit($_, body => 'b')) }
+    '/', '/brief';
+$t->{http} = $whole =~ s/^    server \{.*?^    \}\n//msr;
+$t->reload;
+$t->start_worker;
+
+ok(poll_until(30, sub { (told($brief)->{status} // '') eq 'failed' }),
+   'a job of a server that is no longer configured fails at its deadline');
+is(told($brief)->{error}{code}, 'start-timeout', 'and says so');
+is(told($waits)->{status}, 'queued', 'until then it waits');
+
+$t->{http} = $whole;
+$t->reload;
+is($t->wait_job($waits)->{status}, 'completed', 'for its server to return');
 
 
 # --- ssl on, as it was written before 1.15 --------------------------------
