@@ -594,7 +594,7 @@ async_check_index_row(async_checker_t *ck, async_db_t db, const MDB_val *row,
     }
 
     if (db == ASYNC_DB_TIMERS
-        && *(uint8_t *) row->mv_data == ASYNC_TIMER_HOOK)
+        && *(uint8_t *) row->mv_data >= ASYNC_TIMER_HOOK)
     {
         async_check_hook_timer(ck, row);
         return;

@@ -149,14 +149,22 @@ async_check_hook_timer(async_checker_t *ck, const MDB_val *row)
     async_hook_t  hook;
 
     async_key_id(row, &id);
+    memset(&hook, 0, sizeof(async_hook_t));
 
     if (async_check_hook_get(ck, &id, &hook) == ASYNC_CORRUPT) {
         return;
     }
 
-    async_key_timer(&key, ASYNC_TIMER_HOOK, hook.due, &id);
+    if (hook.state == ASYNC_HOOK_DEAD) {
+        async_key_timer(&key, ASYNC_TIMER_DEAD, 0, &id);
+        ck->hooks_listed++;
 
-    if (hook.state != ASYNC_HOOK_PENDING || row->mv_size != key.len
+    } else {
+        async_key_timer(&key, ASYNC_TIMER_HOOK, hook.due, &id);
+    }
+
+    if ((hook.state != ASYNC_HOOK_PENDING && hook.state != ASYNC_HOOK_DEAD)
+        || row->mv_size != key.len
         || memcmp(row->mv_data, key.bytes, key.len) != 0)
     {
         async_check_fault_of(ck, &id, "a row of timers says otherwise than "
@@ -190,6 +198,16 @@ async_check_hook_totals(async_checker_t *ck)
                           (unsigned long long) n[ASYNC_HOOK_PENDING_N],
                           (unsigned long long) n[ASYNC_HOOK_DEAD_N],
                           (unsigned long long) ck->hooks_pending,
+                          (unsigned long long) ck->hooks_dead);
+    }
+
+    /* an older version lists none */
+
+    if (ck->hooks_listed != 0
+        && !async_check_sum(ck, ck->hooks_listed, ck->hooks_dead))
+    {
+        async_check_fault(ck, "%llu webhooks are listed as dead, there are "
+                          "%llu", (unsigned long long) ck->hooks_listed,
                           (unsigned long long) ck->hooks_dead);
     }
 }

@@ -60,6 +60,7 @@ typedef struct {
     uint64_t                  bucket;     /* highest of keys and owners */
     uint64_t                  hooks_pending;
     uint64_t                  hooks_dead;
+    uint64_t                  hooks_listed;   /* as dead */
 
     uint8_t                  *head;       /* a record put together */
     size_t                    head_cap;

@@ -108,7 +108,8 @@ typedef enum {                       /* on disk, part of the key */
                                         time */
     ASYNC_TIMER_EXPIRE = 2,          /* final: until the result is dropped */
     ASYNC_TIMER_FORGET = 3,          /* swept: until all of it is */
-    ASYNC_TIMER_HOOK   = 4           /* a webhook's: until its next try */
+    ASYNC_TIMER_HOOK   = 4,          /* a webhook's: until its next try */
+    ASYNC_TIMER_DEAD   = 6           /* of no time: dead webhooks, for lists */
 } async_timer_t;
 
 #define ASYNC_POLICY_OF_LOCATION  1  /* first byte of a key of policy */

@@ -17,6 +17,8 @@ static void async_hook_put(async_work_t *work, const async_id_t *id,
     const async_hook_t *before, const async_hook_t *hook);
 static void async_hook_timer(async_work_t *work, const async_id_t *id,
     const async_hook_t *hook, bool set);
+static void async_hook_counted(async_work_t *work, async_key_t *key,
+    uint64_t *figures);
 static void async_hook_count(async_work_t *work, async_hook_number_t n,
     int by);
 static async_rc_t async_hook_check(async_work_t *work,
@@ -103,29 +105,103 @@ static void
 async_hook_timer(async_work_t *work, const async_id_t *id,
     const async_hook_t *hook, bool set)
 {
-    async_key_t  key;
+    async_key_t          key;
+    async_hook_number_t  number;
 
     switch (hook->state) {
 
     case ASYNC_HOOK_PENDING:
         async_key_timer(&key, ASYNC_TIMER_HOOK, hook->due, id);
-
-        if (set) {
-            async_work_put(work, &key, "", 0);
-
-        } else {
-            async_work_delete(work, &key);
-        }
-
-        async_hook_count(work, ASYNC_HOOK_PENDING_N, set ? 1 : -1);
+        number = ASYNC_HOOK_PENDING_N;
         break;
 
     case ASYNC_HOOK_DEAD:
-        async_hook_count(work, ASYNC_HOOK_DEAD_N, set ? 1 : -1);
+        async_key_timer(&key, ASYNC_TIMER_DEAD, 0, id);
+        number = ASYNC_HOOK_DEAD_N;
         break;
 
     default:
-        break;
+        return;
+    }
+
+    if (set) {
+        async_work_put(work, &key, "", 0);
+
+    } else {
+        async_work_delete(work, &key);
+    }
+
+    async_hook_count(work, number, set ? 1 : -1);
+}
+
+
+/*
+ * A store of an older version has dead webhooks, and no list of them.  All in
+ * one transaction: half a list would pass for a whole one.
+ */
+
+void
+async_hook_list_dead(async_work_t *work)
+{
+    int           rc;
+    MDB_val       k, v;
+    async_id_t    id;
+    uint64_t      figures[ASYNC_HOOK_NUMBERS];
+    MDB_cursor   *cursor;
+    async_key_t   key;
+    async_hook_t  hook;
+
+    async_hook_counted(work, &key, figures);
+    async_key_timer(&key, ASYNC_TIMER_DEAD, 0, &(async_id_t) { { 0 } });
+
+    if (figures[ASYNC_HOOK_DEAD_N] == 0
+        || (async_work_seek(work, &key, &k)
+            && *(uint8_t *) k.mv_data == ASYNC_TIMER_DEAD))
+    {
+        return;
+    }
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[ASYNC_DB_HOOKS],
+                         &cursor);
+
+    if (rc != MDB_SUCCESS) {
+        async_work_fault(work, rc);
+        return;
+    }
+
+    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == MDB_SUCCESS) {
+
+        if (k.mv_size >= sizeof(async_id_t)
+            && async_hook_decode(&hook, v.mv_data, v.mv_size) == ASYNC_OK
+            && hook.state == ASYNC_HOOK_DEAD)
+        {
+            memcpy(&id, k.mv_data, sizeof(async_id_t));
+            async_key_timer(&key, ASYNC_TIMER_DEAD, 0, &id);
+            async_work_put(work, &key, "", 0);
+        }
+    }
+
+    mdb_cursor_close(cursor);
+
+    if (rc != MDB_NOTFOUND) {
+        async_work_fault(work, rc);
+    }
+}
+
+
+static void
+async_hook_counted(async_work_t *work, async_key_t *key, uint64_t *figures)
+{
+    MDB_val  v;
+
+    memset(figures, 0, ASYNC_HOOK_NUMBERS * sizeof(uint64_t));
+    async_key_stat(key, ASYNC_STAT_HOOKS);
+
+    if (async_work_get(work, key, &v) == ASYNC_OK
+        && async_count_decode(figures, ASYNC_HOOK_NUMBERS, v.mv_data,
+                              v.mv_size) != ASYNC_OK)
+    {
+        memset(figures, 0, ASYNC_HOOK_NUMBERS * sizeof(uint64_t));
     }
 }
 
@@ -133,20 +209,11 @@ async_hook_timer(async_work_t *work, const async_id_t *id,
 static void
 async_hook_count(async_work_t *work, async_hook_number_t n, int by)
 {
-    MDB_val      v;
     uint8_t      buf[ASYNC_COUNT_MAX];
     uint64_t     figures[ASYNC_HOOK_NUMBERS];
     async_key_t  key;
 
-    memset(figures, 0, sizeof(figures));
-    async_key_stat(&key, ASYNC_STAT_HOOKS);
-
-    if (async_work_get(work, &key, &v) == ASYNC_OK
-        && async_count_decode(figures, ASYNC_HOOK_NUMBERS, v.mv_data,
-                              v.mv_size) != ASYNC_OK)
-    {
-        memset(figures, 0, sizeof(figures));
-    }
+    async_hook_counted(work, &key, figures);
 
     if (by > 0) {
         figures[n]++;

@@ -11,6 +11,15 @@
 #define ASYNC_HOOK_ROWS  1024       /* of timers, in a look */
 
 
+typedef struct {
+    async_view_t  *view;
+    MDB_cursor    *cursor;
+    bool           listed;          /* it goes over a list, not over hooks */
+    uint8_t        state;
+    uint8_t        buf[ASYNC_HOOK_MAX];
+} async_hooks_walk_t;
+
+
 static int async_hooks_due(async_view_t *view, MDB_cursor *cursor,
     int64_t now, async_due_place_t *place, const async_id_t *skip,
     unsigned nskip, async_due_hook_t *due, unsigned max, unsigned *n,
@@ -19,9 +28,16 @@ static bool async_hooks_skipped(const async_id_t *id, const async_id_t *skip,
     unsigned nskip);
 static async_rc_t async_hooks_read(async_view_t *view, const async_id_t *id,
     async_hook_t *hook, uint8_t *buf);
-static int async_hooks_walk(MDB_cursor *cursor, uint8_t state,
-    unsigned limit, unsigned rows, async_hook_place_t *before,
-    async_hook_fn fn, void *data);
+static int async_hooks_open(async_hooks_walk_t *walk);
+static bool async_hooks_listed(async_view_t *view, MDB_cursor *timers);
+static int async_hooks_walk(async_hooks_walk_t *walk, unsigned limit,
+    unsigned rows, async_hook_place_t *before, async_hook_fn fn, void *data);
+static int async_hooks_before(async_hooks_walk_t *walk, const async_id_t *id,
+    MDB_val *k, MDB_val *v);
+static bool async_hooks_row(async_hooks_walk_t *walk, const MDB_val *k,
+    const MDB_val *v, async_id_t *id, async_hook_t *hook);
+static async_rc_t async_hooks_figures(async_view_t *view,
+    async_hook_figures_t *figures);
 
 
 async_rc_t
@@ -186,9 +202,9 @@ async_rc_t
 async_view_hooks(async_view_t *view, uint8_t state, unsigned limit,
     unsigned rows, async_hook_place_t *before, async_hook_fn fn, void *data)
 {
-    int          rc;
-    async_rc_t   result;
-    MDB_cursor  *cursor;
+    int                  rc;
+    async_rc_t           result;
+    async_hooks_walk_t   walk = { .view = view, .state = state };
 
     result = async_view_begin(view);
 
@@ -196,12 +212,11 @@ async_view_hooks(async_view_t *view, uint8_t state, unsigned limit,
         return result;
     }
 
-    rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_HOOKS],
-                         &cursor);
+    rc = async_hooks_open(&walk);
 
     if (rc == MDB_SUCCESS) {
-        rc = async_hooks_walk(cursor, state, limit, rows, before, fn, data);
-        mdb_cursor_close(cursor);
+        rc = async_hooks_walk(&walk, limit, rows, before, fn, data);
+        mdb_cursor_close(walk.cursor);
     }
 
     async_view_end(view);
@@ -210,46 +225,90 @@ async_view_hooks(async_view_t *view, uint8_t state, unsigned limit,
 }
 
 
+/* the dead have a list of their own, in timers */
+
+static int
+async_hooks_open(async_hooks_walk_t *walk)
+{
+    int            rc;
+    async_view_t  *view;
+
+    view = walk->view;
+    walk->listed = walk->state == ASYNC_HOOK_DEAD;
+
+    if (walk->listed) {
+        rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_TIMERS],
+                             &walk->cursor);
+
+        if (rc != MDB_SUCCESS || async_hooks_listed(view, walk->cursor)) {
+            return rc;
+        }
+
+        mdb_cursor_close(walk->cursor);
+        walk->listed = false;
+    }
+
+    return mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_HOOKS],
+                           &walk->cursor);
+}
+
+
+/* false: they are of an older version, and no worker of this one was there */
+
+static bool
+async_hooks_listed(async_view_t *view, MDB_cursor *timers)
+{
+    MDB_val                k, v;
+    async_key_t            key;
+    async_hook_figures_t   figures;
+
+    async_key_timer(&key, ASYNC_TIMER_DEAD, 0, &(async_id_t) { { 0 } });
+
+    k.mv_size = key.len;
+    k.mv_data = key.bytes;
+
+    if (mdb_cursor_get(timers, &k, &v, MDB_SET_RANGE) == MDB_SUCCESS
+        && *(uint8_t *) k.mv_data == ASYNC_TIMER_DEAD)
+    {
+        return true;
+    }
+
+    return async_hooks_figures(view, &figures) == ASYNC_OK
+           && figures.dead == 0;
+}
+
+
 /* one that does not decode is left to a check */
 
 static int
-async_hooks_walk(MDB_cursor *cursor, uint8_t state, unsigned limit,
-    unsigned rows, async_hook_place_t *before, async_hook_fn fn, void *data)
+async_hooks_walk(async_hooks_walk_t *walk, unsigned limit, unsigned rows,
+    async_hook_place_t *before, async_hook_fn fn, void *data)
 {
     int           rc;
     bool          more;
     MDB_val       k, v;
     unsigned      n;
-    async_key_t   key;
     async_hook_t  hook;
 
-    rc = MDB_SUCCESS;
-
-    if (before->set) {
-        async_key_hook(&key, &before->id);
-        k.mv_size = key.len;
-        k.mv_data = key.bytes;
-
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    if (!before->set) {
+        memset(&before->id, 0xff, sizeof(async_id_t));
     }
 
-    rc = mdb_cursor_get(cursor, &k, &v,
-                        before->set && rc == MDB_SUCCESS ? MDB_PREV
-                                                         : MDB_LAST);
+    rc = async_hooks_before(walk, &before->id, &k, &v);
     before->set = false;
     more = limit > 0;
 
     for (n = 1; rc == MDB_SUCCESS && more; n++) {
 
-        if (k.mv_size == sizeof(async_id_t) + 4) {
-            memcpy(&before->id, k.mv_data, sizeof(async_id_t));
+        if (walk->listed && *(uint8_t *) k.mv_data != ASYNC_TIMER_DEAD) {
+            break;
+        }
 
-            if (async_hook_decode(&hook, v.mv_data, v.mv_size) == ASYNC_OK
-                && (state != 0 ? hook.state == state
-                               : hook.state != ASYNC_HOOK_WAITING))
-            {
-                more = fn(data, &before->id, &hook) && --limit > 0;
-            }
+        if (async_hooks_row(walk, &k, &v, &before->id, &hook)
+            && (walk->state != 0 ? hook.state == walk->state
+                                 : hook.state != ASYNC_HOOK_WAITING))
+        {
+            more = fn(data, &before->id, &hook) && --limit > 0;
         }
 
         before->set = !more || n == rows;
@@ -258,15 +317,75 @@ async_hooks_walk(MDB_cursor *cursor, uint8_t state, unsigned limit,
             break;
         }
 
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
+        rc = mdb_cursor_get(walk->cursor, &k, &v, MDB_PREV);
     }
 
     return rc;
 }
 
 
+static int
+async_hooks_before(async_hooks_walk_t *walk, const async_id_t *id,
+    MDB_val *k, MDB_val *v)
+{
+    int          rc;
+    async_key_t  key;
+
+    if (walk->listed) {
+        async_key_timer(&key, ASYNC_TIMER_DEAD, 0, id);
+
+    } else {
+        async_key_hook(&key, id);
+    }
+
+    k->mv_size = key.len;
+    k->mv_data = key.bytes;
+
+    rc = mdb_cursor_get(walk->cursor, k, v, MDB_SET_RANGE);
+
+    return mdb_cursor_get(walk->cursor, k, v,
+                          rc == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
+}
+
+
+static bool
+async_hooks_row(async_hooks_walk_t *walk, const MDB_val *k, const MDB_val *v,
+    async_id_t *id, async_hook_t *hook)
+{
+    if (walk->listed) {
+        async_key_id(k, id);
+
+        return async_hooks_read(walk->view, id, hook, walk->buf) == ASYNC_OK;
+    }
+
+    if (k->mv_size != sizeof(async_id_t) + 4) {
+        return false;
+    }
+
+    memcpy(id, k->mv_data, sizeof(async_id_t));
+
+    return async_hook_decode(hook, v->mv_data, v->mv_size) == ASYNC_OK;
+}
+
+
 async_rc_t
 async_view_hook_figures(async_view_t *view, async_hook_figures_t *figures)
+{
+    async_rc_t  rc;
+
+    rc = async_view_begin(view);
+
+    if (rc == ASYNC_OK) {
+        rc = async_hooks_figures(view, figures);
+        async_view_end(view);
+    }
+
+    return rc;
+}
+
+
+static async_rc_t
+async_hooks_figures(async_view_t *view, async_hook_figures_t *figures)
 {
     MDB_val      v;
     uint64_t     n[ASYNC_HOOK_NUMBERS];
@@ -274,13 +393,6 @@ async_view_hook_figures(async_view_t *view, async_hook_figures_t *figures)
     async_key_t  key;
 
     memset(figures, 0, sizeof(async_hook_figures_t));
-
-    rc = async_view_begin(view);
-
-    if (rc != ASYNC_OK) {
-        return rc;
-    }
-
     async_key_stat(&key, ASYNC_STAT_HOOKS);
 
     rc = async_db_get(view->store, view->txn, &key, &v);
@@ -295,8 +407,6 @@ async_view_hook_figures(async_view_t *view, async_hook_figures_t *figures)
         figures->pending = n[ASYNC_HOOK_PENDING_N];
         figures->dead = n[ASYNC_HOOK_DEAD_N];
     }
-
-    async_view_end(view);
 
     return rc == ASYNC_NOT_FOUND ? ASYNC_OK : rc;
 }

@@ -116,6 +116,8 @@ async_take_over_write(async_store_t *store, void *data, async_error_t *err)
                        async_meta_encode(&meta, buf, sizeof(buf)));
     }
 
+    async_hook_list_dead(&work);
+
     rc = async_work_commit(&work, err);
 
     if (rc == ASYNC_OK) {

@@ -373,6 +373,7 @@ async_rc_t async_hook_put_off(async_work_t *work,
 /* true: it is pending, and the job is kept a while longer */
 bool async_hook_hold(async_work_t *work, async_job_t *job);
 /* removes rows of timers that are nobody's; how many */
+void async_hook_list_dead(async_work_t *work);
 unsigned async_hook_aside(async_work_t *work, unsigned max);
 unsigned async_hook_rewind(async_work_t *work, int64_t jump, unsigned max);
 

@@ -37,7 +37,6 @@ they_are_listed_newest_first(void **state)
     async_id_t          id;
     async_job_t         job;
     async_hook_t        hook;
-    async_event_t       event;
     async_hook_place_t  place = { .set = false };
 
     hook = waiting();
@@ -70,15 +69,92 @@ they_are_listed_newest_first(void **state)
         assert_memory_equal(&listed.ids[i], &id, sizeof(id));
     }
 
-    event = tried(f, &id, ASYNC_EVENT_WEBHOOK_DEAD, 1);
-    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+}
 
-    memset(&listed, 0, sizeof(listed));
-    place.set = false;
-    assert_int_equal(async_view_hooks(f->view, ASYNC_HOOK_DEAD, 8, 0, &place,
-                                      list_each, &listed), ASYNC_OK);
-    assert_int_equal(listed.n, 1);
-    assert_memory_equal(&listed.ids[0], &id, sizeof(id));
+
+static unsigned
+dead(fixture_t *f, unsigned rows, listed_t *listed)
+{
+    async_hook_place_t  place = { .set = false };
+
+    memset(listed, 0, sizeof(listed_t));
+
+    assert_int_equal(async_view_hooks(f->view, ASYNC_HOOK_DEAD, 8, rows,
+                                      &place, list_each, listed), ASYNC_OK);
+
+    return listed->n;
+}
+
+
+/* the oldest two of four, of which each had one */
+
+static void
+two_die(fixture_t *f, async_id_t ids[2])
+{
+    unsigned       i;
+    async_job_t    job;
+    async_hook_t   hook;
+    async_event_t  event;
+
+    hook = waiting();
+    fixture_take_over(f);
+
+    for (i = 1; i <= 4; i++) {
+        job = fixture_job(i);
+        assert_int_equal(submit_with(f, &job, &hook), ASYNC_OK);
+        assert_int_equal(cancel(f, &job.id), ASYNC_OK);
+
+        if (i <= 2) {
+            ids[i - 1] = job.id;
+            event = tried(f, &job.id, ASYNC_EVENT_WEBHOOK_DEAD, 1);
+            assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+        }
+    }
+}
+
+
+static void
+the_dead_are_looked_for_among_the_dead(void **state)
+{
+    listed_t    listed;
+    fixture_t  *f = *state;
+    async_id_t  ids[2];
+
+    assert_int_equal(dead(f, 1, &listed), 0);
+    two_die(f, ids);
+
+    assert_int_equal(dead(f, 0, &listed), 2);
+    assert_memory_equal(&listed.ids[0], &ids[1], sizeof(async_id_t));
+    assert_memory_equal(&listed.ids[1], &ids[0], sizeof(async_id_t));
+
+    assert_int_equal(dead(f, 1, &listed), 1);
+    assert_memory_equal(&listed.ids[0], &ids[1], sizeof(async_id_t));
+}
+
+
+static void
+those_of_an_older_version_are_put_on_the_list(void **state)
+{
+    unsigned      i;
+    listed_t      listed;
+    fixture_t    *f = *state;
+    async_id_t    ids[2];
+    async_key_t   key;
+
+    two_die(f, ids);
+
+    for (i = 0; i < 2; i++) {
+        async_key_timer(&key, ASYNC_TIMER_DEAD, 0, &ids[i]);
+        fixture_overwrite(f, &key, NULL, 0);
+    }
+
+    fixture_assert_sound(f);
+    assert_int_equal(dead(f, 0, &listed), 2);
+
+    fixture_take_over(f);
+    assert_true(fixture_has(f, &key));
+    assert_int_equal(dead(f, 1, &listed), 1);
+    assert_int_equal(dead(f, 0, &listed), 2);
 }
 
 
@@ -215,6 +291,22 @@ a_check_finds_what_is_wrong(void **state)
 
 
 static void
+a_check_counts_the_dead(void **state)
+{
+    fixture_t   *f = *state;
+    async_id_t   ids[2];
+    async_key_t  key;
+
+    two_die(f, ids);
+    assert_int_equal(faults(f), 0);
+
+    async_key_timer(&key, ASYNC_TIMER_DEAD, 0, &ids[0]);
+    fixture_overwrite(f, &key, NULL, 0);
+    assert_int_equal(faults(f), 1);
+}
+
+
+static void
 a_row_of_nobody_does_not_stay(void **state)
 {
     int64_t           next;
@@ -300,8 +392,11 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         test(they_are_listed_newest_first),
+        test(the_dead_are_looked_for_among_the_dead),
+        test(those_of_an_older_version_are_put_on_the_list),
         test(a_policy_is_found_by_its_key),
         test_damage(a_check_finds_what_is_wrong),
+        test_damage(a_check_counts_the_dead),
         test_damage(a_row_of_nobody_does_not_stay),
         test(it_is_salvaged)
     };
