@@ -258,16 +258,23 @@ async_rc_t async_store_purge(async_store_t *store, async_purge_t *purge,
 
 /*
  * Jobs that wait and are past their start deadline, for FAILED events with
- * START_TIMEOUT: at most max ids, of about 1,000 waiting jobs looked at from
- * where the last call stopped.  A patrol begins as zeroes.
+ * START_TIMEOUT: at most max, of about 1,000 waiting jobs looked at from where
+ * the last call stopped.  A patrol begins as zeroes.
  */
 typedef struct {
     uint8_t  place[32];
     size_t   len;
 } async_patrol_t;
 
+typedef struct {
+    async_id_t  id;
+    uint32_t    attempt;               /* of the last that there was */
+    int64_t     queued;                /* unix ms */
+    char        queue[ASYNC_QUEUE_MAX + 1];
+} async_overdue_t;
+
 async_rc_t async_view_overdue(async_view_t *view, async_patrol_t *patrol,
-    int64_t now, async_id_t *ids, unsigned max, unsigned *n);
+    int64_t now, async_overdue_t *found, unsigned max, unsigned *n);
 /* the event for one of them */
 void async_event_late(async_event_t *event, const async_id_t *id,
     uint64_t epoch);

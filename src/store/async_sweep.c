@@ -24,10 +24,10 @@ static void async_sweep_result(async_work_t *work, async_sweep_t *sweep,
 static unsigned async_sweep_range(async_work_t *work, const async_key_t *from,
     const async_key_t *below);
 static int async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
-    async_patrol_t *patrol, int64_t now, async_id_t *ids, unsigned max,
+    async_patrol_t *patrol, int64_t now, async_overdue_t *found, unsigned max,
     unsigned *n);
 static bool async_patrol_overdue(async_view_t *view, const async_id_t *id,
-    int64_t now);
+    int64_t now, async_overdue_t *found);
 
 
 void
@@ -333,7 +333,7 @@ async_work_gone_end(async_work_t *work, bool committed)
 
 async_rc_t
 async_view_overdue(async_view_t *view, async_patrol_t *patrol, int64_t now,
-    async_id_t *ids, unsigned max, unsigned *n)
+    async_overdue_t *found, unsigned max, unsigned *n)
 {
     int          rc;
     async_rc_t   result;
@@ -351,7 +351,7 @@ async_view_overdue(async_view_t *view, async_patrol_t *patrol, int64_t now,
                          &cursor);
 
     if (rc == MDB_SUCCESS) {
-        rc = async_patrol_walk(view, cursor, patrol, now, ids, max, n);
+        rc = async_patrol_walk(view, cursor, patrol, now, found, max, n);
         mdb_cursor_close(cursor);
     }
 
@@ -363,12 +363,13 @@ async_view_overdue(async_view_t *view, async_patrol_t *patrol, int64_t now,
 
 static int
 async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
-    async_patrol_t *patrol, int64_t now, async_id_t *ids, unsigned max,
+    async_patrol_t *patrol, int64_t now, async_overdue_t *found, unsigned max,
     unsigned *n)
 {
-    int       rc;
-    MDB_val   k, v;
-    unsigned  rows;
+    int         rc;
+    MDB_val     k, v;
+    unsigned    rows;
+    async_id_t  id;
 
     static const uint8_t  first[] = { ASYNC_STATE_QUEUED };
 
@@ -391,8 +392,8 @@ async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
             return MDB_SUCCESS;
         }
 
-        async_key_id(&k, &ids[*n]);
-        *n += async_patrol_overdue(view, &ids[*n], now) ? 1 : 0;
+        async_key_id(&k, &id);
+        *n += async_patrol_overdue(view, &id, now, &found[*n]) ? 1 : 0;
 
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }
@@ -404,7 +405,8 @@ async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
 
 
 static bool
-async_patrol_overdue(async_view_t *view, const async_id_t *id, int64_t now)
+async_patrol_overdue(async_view_t *view, const async_id_t *id, int64_t now,
+    async_overdue_t *found)
 {
     MDB_val         v;
     async_job_t     job;
@@ -427,7 +429,21 @@ async_patrol_overdue(async_view_t *view, const async_id_t *id, int64_t now)
         async_policy_defaults(&policy);
     }
 
-    return async_policy_overdue(&policy, &job, now);
+    if (!async_policy_overdue(&policy, &job, now)) {
+        return false;
+    }
+
+    memset(found, 0, sizeof(async_overdue_t));
+
+    found->id = *id;
+    found->attempt = job.attempt;
+    found->queued = job.queued;
+
+    if (job.queue.len <= ASYNC_QUEUE_MAX) {
+        memcpy(found->queue, job.queue.data, job.queue.len);
+    }
+
+    return true;
 }
 
 

@@ -22,7 +22,7 @@ typedef struct {
     async_sweep_t     sweep;
 
     async_patrol_t    patrol;
-    async_id_t        late[ASYNC_CHORES_LATE];
+    async_overdue_t   late[ASYNC_CHORES_LATE];
     unsigned          nlate;
 
     async_orphans_t  *orphans;      /* NULL: no scan under way */

@@ -24,7 +24,8 @@ static int64_t async_settle_away(async_loop_t *w, const async_replay_t *r,
     int64_t now);
 static async_rc_t async_settle_apply(async_loop_t *w,
     async_claim_request_t *claim, async_sweep_t *sweep, int64_t now);
-static void async_settle_late(const async_event_t *event);
+static void async_settle_late(const async_event_t *event,
+    const async_overdue_t *late, int64_t wall);
 static void async_settle_claimed(async_loop_t *w,
     const async_claim_request_t *claim);
 static void async_settle_refused(async_loop_t *w, async_rc_t rc,
@@ -238,7 +239,8 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
     /* after a look at the clock, which withdraws them if it jumped */
 
     for (n = 0; claim && n < w->chores.nlate; n++, i++) {
-        async_event_late(&w->events[i], &w->chores.late[n], w->epoch);
+        async_event_late(&w->events[i], &w->chores.late[n].id,
+                         w->epoch);
     }
 
     w->chores.nlate = 0;
@@ -271,8 +273,8 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
         return rc;
     }
 
-    for (i = w->nended; i < fired; i++) {
-        async_settle_late(&w->events[i]);
+    for (n = 0, i = w->nended; i < fired; n++, i++) {
+        async_settle_late(&w->events[i], &w->chores.late[n], batch.now);
     }
 
     if (w->nhooks > 0
@@ -288,15 +290,21 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
 /* one that was claimed meanwhile is none */
 
 static void
-async_settle_late(const async_event_t *event)
+async_settle_late(const async_event_t *event, const async_overdue_t *late,
+    int64_t wall)
 {
-    char  id[ASYNC_ID_TEXT];
+    char               id[ASYNC_ID_TEXT];
+    async_log_quote_t  queue;
 
     if (event->rc == ASYNC_OK) {
         async_id_format(id, &event->id);
-        async_log(ASYNC_LOG_INFO, "msg=\"job ended\" id=%.*s status=failed "
-                  "error=start-timeout reason=\"it was not started in time\"",
-                  ASYNC_ID_TEXT, id);
+        async_log(ASYNC_LOG_INFO, "msg=\"job ended\" id=%.*s queue=%s "
+                  "status=failed error=start-timeout attempt=%u http=0 "
+                  "wait_ms=%lld run_ms=0 reason=\"it was not started in "
+                  "time\"", ASYNC_ID_TEXT, id,
+                  async_log_quote(&queue, late->queue),
+                  (unsigned) late->attempt,
+                  (long long) (wall > late->queued ? wall - late->queued : 0));
     }
 }
 

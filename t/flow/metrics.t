@@ -21,6 +21,7 @@ my $t = AsyncTest->new(workers => 2, http => <<'END');
     access_log async.log async;
 
     async_queue held paused max_queued=1;
+    async_queue late paused;
     async_queue "odd\"\\q" per_owner=1;
 
     server {
@@ -30,6 +31,8 @@ my $t = AsyncTest->new(workers => 2, http => <<'END');
         location /a    { async on; async_coalesce $arg_one; async_delay $arg_delay;
                          proxy_pass http://%%BACKEND%%; }
         location /held { async on queue=held; proxy_pass http://%%BACKEND%%; }
+        location /late { async on queue=late; async_start_timeout 500ms;
+                         proxy_pass http://%%BACKEND%%; }
         location /down { async on; proxy_pass http://127.0.0.1:1; }
         location /odd  { async on "queue=odd\"\\q"; proxy_pass http://%%BACKEND%%; }
         location /jobs/ { async_status; async_wait 0 max=60s; }
@@ -197,6 +200,13 @@ like($log, qr/^202 job=$id queue=default attempt=- replay=- state=queued$/m,
      'the access log has the job of a submit');
 like($log, qr/^500 job=$id queue=default attempt=1 replay=1 state=processing$/m,
      'and of its replay');
+
+my $late = $t->submit('/late');
+$t->wait_job($late);
+my ($never) = $t->job_path($late) =~ m{([^/]+)$};
+ok(poll_until(20, sub {
+    slurp("$dir/worker.log") =~ /^\S+Z info msg="job ended" id=$never queue="late" status=failed error=start-timeout attempt=0 http=0 wait_ms=\d{3,} run_ms=0 reason="it was not started in time"$/m
+}), 'and how one did that was not started');
 
 
 # --- promtool -------------------------------------------------------------

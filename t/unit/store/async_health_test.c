@@ -88,6 +88,7 @@ use(fixture_t *f)
     async_job_t             job;
     async_patrol_t          patrol = { .len = 0 };
     async_policy_t          policy;
+    async_overdue_t         late[4];
     async_check_figures_t   figures;
     async_store_figures_t   numbers;
 
@@ -102,7 +103,7 @@ use(fixture_t *f)
 
     async_policy_defaults(&policy);
     (void) async_view_jobs(f->view, 1000, each_job, &n);
-    (void) async_view_overdue(f->view, &patrol, f->now, ids, 4, &n);
+    (void) async_view_overdue(f->view, &patrol, f->now, late, 4, &n);
     (void) async_view_feed_last(f->view, &seq);
     (void) async_store_figures(f->store, &numbers);
     (void) async_store_epoch(f->store);

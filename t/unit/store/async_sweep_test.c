@@ -449,26 +449,30 @@ spool_files_go_with_what_named_them(void **state)
 static void
 a_job_that_waits_too_long_fails(void **state)
 {
-    unsigned        n;
-    uint8_t         buf[ASYNC_JOB_MAX];
-    fixture_t      *f = *state;
-    async_id_t      ids[4], id;
-    async_job_t     job;
-    async_event_t   event;
-    async_patrol_t  patrol = { .len = 0 };
+    unsigned         n;
+    uint8_t          buf[ASYNC_JOB_MAX];
+    fixture_t       *f = *state;
+    async_id_t       id;
+    async_job_t      job;
+    async_event_t    event;
+    async_patrol_t   patrol = { .len = 0 };
+    async_overdue_t  late[4];
 
     submit(f, 1);
     f->now += 1;
     submit(f, 2);
 
     f->now += policy.start_timeout;
-    assert_int_equal(async_view_overdue(f->view, &patrol, f->now, ids, 4, &n),
+    assert_int_equal(async_view_overdue(f->view, &patrol, f->now, late, 4, &n),
                      ASYNC_OK);
     assert_int_equal(n, 1);
     id = fixture_id(1);
-    assert_memory_equal(&ids[0], &id, sizeof(id));
+    assert_memory_equal(&late[0].id, &id, sizeof(id));
+    assert_string_equal(late[0].queue, "default");
+    assert_int_equal(late[0].attempt, 0);
+    assert_int_equal(late[0].queued, f->now - 1 - policy.start_timeout);
 
-    async_event_late(&event, &ids[0], f->epoch);
+    async_event_late(&event, &late[0].id, f->epoch);
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
 
     job = fixture_look(f, &id, buf);
@@ -478,7 +482,7 @@ a_job_that_waits_too_long_fails(void **state)
 
     /* not twice, not before its time, not by a worker of before */
 
-    async_event_late(&event, &ids[0], f->epoch);
+    async_event_late(&event, &late[0].id, f->epoch);
     assert_int_equal(fixture_event(f, &event), ASYNC_REFUSED);
 
     id = fixture_id(2);
@@ -543,10 +547,10 @@ a_claim_does_not_start_what_is_too_late(void **state)
 static void
 the_patrol_comes_round(void **state)
 {
-    unsigned        i, n, looks, found;
-    fixture_t      *f = *state;
-    async_id_t      ids[8];
-    async_patrol_t  patrol = { .len = 0 };
+    unsigned         i, n, looks, found;
+    fixture_t       *f = *state;
+    async_patrol_t   patrol = { .len = 0 };
+    async_overdue_t  late[8];
 
     policy.start_timeout = 1000000;
     async_policy_key(policy_key, &policy);
@@ -558,7 +562,7 @@ the_patrol_comes_round(void **state)
     }
 
     for (looks = 0; looks < 10; looks++) {
-        assert_int_equal(async_view_overdue(f->view, &patrol, f->now, ids, 8,
+        assert_int_equal(async_view_overdue(f->view, &patrol, f->now, late, 8,
                                             &n), ASYNC_OK);
         assert_int_equal(n, 0);
 
@@ -572,7 +576,7 @@ the_patrol_comes_round(void **state)
     f->now += 1000001;
 
     for (found = 0, looks = 0; looks < 1000; looks++) {
-        assert_int_equal(async_view_overdue(f->view, &patrol, f->now, ids, 8,
+        assert_int_equal(async_view_overdue(f->view, &patrol, f->now, late, 8,
                                             &n), ASYNC_OK);
         found += n;
 
