@@ -318,6 +318,9 @@ subtest 'what was given up lies with the dead letters' => sub {
     ($code, $out) = $t->command('webhooks');
     like($out, qr/^$id +dead +1 +410 /m, 'in a table as well');
     unlike($out, qr/token/, 'that tells nothing secret');
+    like(($t->command('show', $id))[1],
+         qr/^  \S+Z  webhook-dead +worker, attempt 1, 410(?:, \d+ ms)?, status$/m,
+         'what failed it is told by its own name');
 
     behave($t, 'receiver', 'gone', '/status/200');
     ($code, $out) = $t->command('redeliver', $id);
@@ -340,6 +343,20 @@ subtest 'what was given up lies with the dead letters' => sub {
     $t->wait_job($plain);
     is(($t->command('redeliver', $plain =~ m{([^/]+)$}))[0], 1,
        'nor what has none');
+};
+
+
+subtest 'a worker that starts leaves alone what waits' => sub {
+    behave($t, 'receiver', 'busy', '/status/429?after=3600');
+    my $job = with_callback($t, '/reports', "$base/as/busy");
+    is(line($job, 'failed')->{status}, 429, 'one waits, for an hour');
+
+    $t->stop_worker;
+    $t->start_worker;
+    delivered(with_callback($t, '/reports', "$base/status/204")) for 1 .. 3;
+
+    unlike(slurp("$t->{root}/worker.log"), qr/clock was set back/,
+           'no clock was set back, and none is said to have been');
 };
 
 

@@ -196,9 +196,11 @@ a_job_as_it_was(void **state)
     (void) state;
 
     job = running();
+    job.retried_as.bytes[0] = 1;
 
     t = line(ASYNC_EVENT_SUBMITTED, ASYNC_STATE_QUEUED, 0);
     async_stream_past(&past, &job, 1, &t);
+    assert_int_equal(past.retried_as.bytes[0], 0);
     assert_int_equal(past.state, ASYNC_STATE_QUEUED);
     assert_int_equal(past.seq, 1);
     assert_int_equal(past.attempt, 0);
