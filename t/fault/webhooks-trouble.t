@@ -1,8 +1,8 @@
 #!/usr/bin/env perl
 
 # Receivers of webhooks that are down, refuse, hang, drip, close early, or are
-# not whom their certificate says; and the hours of a schedule, by a clock that
-# is set.
+# not whom their certificate says, over HTTP/1.1 and HTTP/2; the hours of a
+# schedule, and the peace that one who is dead gets, by a clock that is set.
 
 use strict;
 use warnings;
@@ -28,7 +28,7 @@ my $t = AsyncTest->new(workers => 2, http => <<'END');
             async_callback $http_x_callback_url;
             async_callback_allow 127.0.0.1 good.test wrong.test a.test b.test
                 c.test d.test e.test f.test g.test h.test i.test j.test
-                k.test;
+                k.test l.test;
             async_callback_secret %%ROOT%%/secret per=host;
             proxy_pass http://%%BACKEND%%;
         }
@@ -46,8 +46,9 @@ my $names   = AsyncPreload->new($t, 'names');
 $t->make_certificate('good.test');
 receiver($t, 'receiver', $secret);
 receiver($t, 'tls', $secret, "$t->{root}/cert.pem", "$t->{root}/key.pem");
+receiver($t, 'h2', $secret, "$t->{root}/cert.pem", "$t->{root}/key.pem", 'h2');
 $t->write_file("$t->{root}/names", join '', map { "$_.test 127.0.0.1\n" }
-               'good', 'wrong', 'a' .. 'k');
+               'good', 'wrong', 'a' .. 'l');
 $t->start_backend;
 $t->start_nginx;
 
@@ -63,6 +64,7 @@ $t->start_nginx;
 }
 
 my $tls  = $t->port('tls');
+my $h2   = $t->port('h2');
 my $down = $t->port('down');
 my $set  = 0;
 
@@ -106,6 +108,10 @@ my %ends = (
     "http://i.test:$port/status/410" => ['dead', 410, 'status'],
     "http://k.test:$down/"           => ['failed', undef, 'unreachable'],
     "https://good.test:$tls/status/204"  => ['delivered', 204, undef],
+    "https://good.test:$h2/status/202"   => ['delivered', 202, undef],
+    "https://good.test:$h2/status/500"   => ['failed', 500, 'status'],
+    "https://good.test:$h2/close"        => ['failed', undef, 'broken'],
+    "https://wrong.test:$h2/status/204"  => ['failed', undef, 'tls'],
     "https://wrong.test:$tls/status/204" => ['failed', undef, 'tls'],
     "http://wrong.test:$tls/status/204"  => ['failed', undef, 'broken'],
     "https://127.0.0.1:$tls/status/204"  => ['failed', undef, 'tls'],
@@ -122,6 +128,10 @@ for my $url (sort keys %ends) {
 
 is(scalar(deliveries($t, 'receiver', '/status/204?moved')), 0,
    'no redirect is followed');
+
+is_deeply([map { $_->{version} } deliveries($t, 'h2', '/status/202'),
+           deliveries($t, 'tls', '/status/204')], ['2.0', '1.1'],
+          'HTTP/2 where it is offered');
 
 for my $what (sort keys %slow) {
     my ($line) = lines($slow{$what}, 1);
@@ -165,6 +175,51 @@ subtest 'Retry-After is waited for' => sub {
     is(scalar(webhook_lines($t, $job)), 1, 'not before');
     later(200_000);
     is((lines($job, 2))[1]{event}, 'webhook-delivered', 'but then');
+};
+
+
+subtest 'one who is dead is left in peace' => sub {
+    my $url = "http://l.test:$port/as/dead";
+    my $webhook = sub {
+        my ($id) = $_[0] =~ m{([^/]+)$};
+        my ($hook) = grep { $_->{id} eq $id } @{ JSON::PP::decode_json(
+                         ($t->command('webhooks', '--json'))[1])->{webhooks} };
+        return $hook;
+    };
+
+    behave($t, 'receiver', 'dead', '/status/503');
+    my @jobs = map { my $job = with_callback($t, '/reports', $url);
+                     lines($job, 1); $job } 1 .. 5;
+    push @jobs, with_callback($t, '/reports', $url);
+
+    # a minute at the most, and half a one at the least
+    ok(poll_until(40, sub {
+        my ($hook) = $webhook->($jobs[5]);
+        return $hook && $hook->{nextAttemptAt} gt $hook->{owedAt};
+    }), 'after five failures in a row the next is put off');
+    is($webhook->($jobs[5])->{attempts}, 0, 'without a try');
+    is(scalar(deliveries($t, 'receiver', '/as/dead')), 5, 'so five were made');
+
+    my $other = with_callback($t, '/reports', "http://c.test:$port/status/204");
+    is((lines($other, 1))[0]{event}, 'webhook-delivered',
+       'another host is none the worse');
+
+    my $delivered = sub {
+        my ($n) = @_;
+        return poll_until(40, sub {
+            $n <= grep {
+                my ($last) = reverse webhook_lines($t, $_);
+                $last && $last->{event} eq 'webhook-delivered';
+            } @jobs;
+        });
+    };
+
+    # the others find the first under way, and wait once more
+    behave($t, 'receiver', 'dead', '/status/204');
+    later(70_000);
+    ok($delivered->(1), 'it is asked once more, and answers');
+    later(70_000);
+    ok($delivered->(6), 'so it gets all that it is owed');
 };
 
 

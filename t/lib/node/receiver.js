@@ -2,7 +2,7 @@
  * A receiver of webhooks, which verifies each with the standardwebhooks
  * package and writes down what it got, a JSON object a line:
  *
- *     receiver.js PORT LOG SECRET[,SECRET] [CERT KEY]
+ *     receiver.js PORT LOG SECRET[,SECRET] [CERT KEY [h2]]
  *
  * What it answers is in the path: /status/204, /status/429?after=120, /hang,
  * /drip, /close, /cut, /large, /redirect; and /as/NAME is as one of these,
@@ -13,10 +13,11 @@
 
 const fs = require('fs');
 const http = require('http');
+const http2 = require('http2');
 const https = require('https');
 const { Webhook } = require('standardwebhooks');
 
-const [port, log, secrets, cert, key] = process.argv.slice(2);
+const [port, log, secrets, cert, key, h2] = process.argv.slice(2);
 const keys = secrets.split(',').map(secret => new Webhook(secret));
 const names = {};
 const now = Date.now;
@@ -155,15 +156,24 @@ function received(request, response) {
 }
 
 
+function listener() {
+    if (!cert) {
+        return http.createServer(received);
+    }
+
+    const tls = { cert: fs.readFileSync(cert), key: fs.readFileSync(key) };
+
+    return h2 ? http2.createSecureServer(tls, received)
+              : https.createServer(tls, received);
+}
+
+
 /* addresses, which are as many hosts to a sender */
 
 fs.writeFileSync(log, '');
 
 for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.3']) {
-    const server = cert
-        ? https.createServer({ cert: fs.readFileSync(cert),
-                               key: fs.readFileSync(key) }, received)
-        : http.createServer(received);
+    const server = listener();
 
     server.keepAliveTimeout = 1000;
     server.listen(Number(port), address);
