@@ -43,6 +43,8 @@ my $t = AsyncTest->new(workers => 1, http => <<'END');
         async_schedule once   "* * * * *"    POST /run?key=once;
         async_schedule all    "* * * * *"    POST /run?key=all  misfire=all
                        overlap=allow;
+        async_schedule full   "* * * * *"    POST /run?key=full&sleep=1
+                       misfire=all;
         async_schedule skip   "* * * * *"    POST /run?key=skip misfire=skip;
         async_schedule hourly "*/30 * * * *" POST /run?key=hour misfire=skip;
         async_schedule late   "*/30 * * * *" POST /run?key=late;
@@ -68,10 +70,16 @@ my $was = AsyncSchedule::seconds($s->all->{once}{nextRunAt});
 $t->stop_worker;
 $s->set($due + 90);
 my $missed = 1 + int(($s->now - $was) / 60);
+my $full   = $s->runs('full');
 $s->start;
 
 ok($s->fired('once', 3), "$missed were missed: once, one run for all");
 ok($s->fired('all', 2 + $missed), 'all: a run for each');
+ok(poll_until(30, sub { $s->runs('full') >= $full + $missed - 1 }),
+   'all of one that may not overlap: a run for each that is late');
+ok(poll_until(30, sub {
+    $s->runs('full') + $s->all->{full}{skipped} == 2 + $missed
+}), 'and no other while they run');
 ok($s->fired('skip', 3), 'skip: the one that is 30 s late');
 ok($s->fired('late', 2), 'once: one that is 90 s late');
 $s->ready;
