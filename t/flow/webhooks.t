@@ -261,6 +261,12 @@ subtest 'which ends are told' => sub {
     is($body->{type}, 'job.failed', 'one that failed');
     is($body->{data}{error}{code}, 'backend-status', 'and why');
 
+    # whatever it has of the first, it has its webhook
+    ($job) = $job =~ m{([^/]+)$};
+    my ($as) = ($t->command('retry', $job))[1] =~ /retried as (\S+)/;
+    $body = JSON::PP::decode_json(delivered("/jobs/$as")->{body});
+    is($body->{data}{retryOf}, $job, 'so is a retry by hand');
+
     $job = with_callback($t, '/failures', "$base/status/204");
     $t->wait_job($job);
     is(scalar(webhook_lines($t, $job)), 0, 'one that completed is not');

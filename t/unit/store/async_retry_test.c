@@ -2,7 +2,7 @@
  * A retry by hand: a new job of one that has failed.
  */
 
-#include "async_one_job.h"
+#include "async_hooked.h"
 
 
 static async_rc_t
@@ -154,6 +154,68 @@ a_failed_job_runs_again_as_another(void **state)
     assert_int_equal(retry(f, &as, &again), ASYNC_OK);
     assert_request(f, &again, "body", 4);
     fixture_assert_counts(f, "default", 1, 0);
+}
+
+
+/* whatever a job gets with its submission, but for what it is known by */
+
+static void
+all_that_was_submitted_comes_along(void **state)
+{
+    size_t           len, expected_len;
+    uint8_t          buf[ASYNC_JOB_MAX], expected[ASYNC_JOB_MAX];
+    fixture_t       *f = *state;
+    async_id_t       as;
+    async_job_t      job;
+    async_hook_t     hook;
+    async_event_t    event;
+    async_policy_t   policy;
+
+    async_policy_defaults(&policy);
+    policy.attempts = 3;
+
+    job = fixture_job(1);
+    job.owner = fixture_str("alice...........");
+    job.priority = 7;
+    job.dialect = ASYNC_DIALECT_AZURE;
+    job.server = 0x5ca1ab1e;
+    job.attempts_max = policy.attempts;
+    job.queue = fixture_str("reports");
+    job.status_prefix = fixture_str("/desk/jobs/");
+    job.method = fixture_str("PUT");
+    job.uri = fixture_str("/reports?year=2026");
+    job.flags = ASYNC_JOB_REPEATABLE;
+    async_policy_key(job.policy, &policy);
+
+    assert_int_equal(async_store_publish(f->store, &policy, 1, NULL, 0,
+                                         &f->err), ASYNC_OK);
+
+    hook = waiting();
+    event = fixture_submitted(&job);
+    event.hook = &hook;
+    event.idempotency.used = true;
+    event.idempotency.ttl = DAY;
+    memset(event.idempotency.hash, 1, ASYNC_SUBMIT_HASH);
+    assert_int_equal(fixture_event(f, &event), ASYNC_OK);
+
+    as = fixture_id(2);
+    job = job_of(f, &job.id);
+    memset(&job.idempotency, 0, sizeof(async_job_key_t));
+    job.retry_of = job.id;
+    expected_len = async_job_encode(&job, expected, sizeof(expected));
+
+    fixture_take_over(f);
+    assert_int_equal(fixture_claim(f, 1), 1);
+    fail_claimed(f);
+    assert_int_equal(retry(f, &job.id, &as), ASYNC_OK);
+
+    job = job_of(f, &as);
+    len = async_job_encode(&job, buf, sizeof(buf));
+    assert_int_equal(len, expected_len);
+    assert_memory_equal(buf, expected, len);
+
+    assert_int_equal(look(f, &as).state, ASYNC_HOOK_WAITING);
+    assert_int_equal(look(f, &as).url.len, hook.url.len);
 }
 
 
@@ -385,16 +447,13 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-#define test(name)                                                           \
-    cmocka_unit_test_setup_teardown(name, fixture_setup,                     \
-                                    fixture_teardown_sound)
         test(a_failed_job_runs_again_as_another),
+        test(all_that_was_submitted_comes_along),
         test(if_the_retry_is_gone_there_may_be_another),
         test(what_keeps_no_request_is_not_retried),
         test(a_full_queue_takes_no_retry),
         test(a_spooled_body_is_shared),
         test(what_is_encrypted_is_read_under_its_first_id)
-#undef test
     };
 
     return cmocka_run_group_tests_name("async_retry", tests, NULL, NULL);
