@@ -293,8 +293,7 @@ ngx_http_async_data(ngx_http_request_t *r, ngx_http_async_data_t *data)
     }
 
     if (ngx_http_async_view() == NULL) {
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The store cannot be read at present.", NULL, 0);
+        return ngx_http_async_unread(r);
     }
 
     if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {

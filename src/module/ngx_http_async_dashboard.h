@@ -84,8 +84,6 @@ ngx_array_t *ngx_http_async_queues(ngx_pool_t *pool, async_view_t *view);
 /* as of now */
 async_rc_t ngx_http_async_meter(ngx_http_async_seen_t *seen,
     async_view_t *view, async_queue_meter_t *meter);
-ngx_int_t ngx_http_async_no_job(ngx_http_request_t *r);
-ngx_int_t ngx_http_async_unread(ngx_http_request_t *r);
 
 /* ngx_http_async_dashboard_jobs.c */
 ngx_int_t ngx_http_async_jobs(ngx_http_request_t *r);

@@ -315,19 +315,3 @@ ngx_http_async_add_trail(void *data, uint64_t seq, const async_trail_t *t)
 
     return doc->items < NGX_HTTP_ASYNC_DASHBOARD_TRAIL;
 }
-
-
-ngx_int_t
-ngx_http_async_no_job(ngx_http_request_t *r)
-{
-    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
-               "There is no such job here.", NULL, 0);
-}
-
-
-ngx_int_t
-ngx_http_async_unread(ngx_http_request_t *r)
-{
-    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-               "The store cannot be read at present.", NULL, 0);
-}

@@ -95,8 +95,7 @@ ngx_http_async_metrics_handler(ngx_http_request_t *r)
     }
 
     if (ngx_http_async_metrics_read(&m) != ASYNC_OK) {
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The store cannot be read at present.", NULL, 0);
+        return ngx_http_async_unread(r);
     }
 
     ngx_http_async_metrics_jobs(&m);

@@ -23,7 +23,6 @@ static ngx_int_t ngx_http_async_odata_removed(ngx_http_request_t *r,
     const async_id_t *id, async_rc_t rc);
 static ngx_int_t ngx_http_async_odata_canceled(ngx_http_request_t *r,
     const async_id_t *id, async_rc_t rc);
-static ngx_int_t ngx_http_async_odata_none(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_async_odata_deleted(async_job_t *job);
 static bool ngx_http_async_odata_by(void *data, uint64_t seq,
     const async_trail_t *t);
@@ -45,7 +44,7 @@ ngx_http_async_odata(ngx_http_request_t *r, async_job_t *job)
     if (job->state == ASYNC_STATE_CANCELED
         && ngx_http_async_odata_deleted(job))
     {
-        return ngx_http_async_odata_none(r);
+        return ngx_http_async_no_job(r);
     }
 
     if (ngx_http_async_add_header(r, "Vary", &vary) == NULL) {
@@ -113,7 +112,7 @@ ngx_http_async_odata_delete(ngx_http_request_t *r, async_job_t *job)
     if (job->state == ASYNC_STATE_CANCELED
         && ngx_http_async_odata_deleted(job))
     {
-        return ngx_http_async_odata_none(r);
+        return ngx_http_async_no_job(r);
     }
 
     if (async_state_final(job->state)) {
@@ -146,7 +145,7 @@ ngx_http_async_odata_removed(ngx_http_request_t *r, const async_id_t *id,
         return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
 
     case ASYNC_NOT_FOUND:
-        return ngx_http_async_odata_none(r);
+        return ngx_http_async_no_job(r);
 
     default:
         return ngx_http_async_act_failed(r, id, rc);
@@ -176,14 +175,6 @@ ngx_http_async_odata_canceled(ngx_http_request_t *r, const async_id_t *id,
     return async_state_final(job->state)
            ? ngx_http_async_odata_delete(r, job)
            : ngx_http_async_odata_unfinished(r, job);
-}
-
-
-static ngx_int_t
-ngx_http_async_odata_none(ngx_http_request_t *r)
-{
-    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
-               "There is no such job here.", NULL, 0);
 }
 
 

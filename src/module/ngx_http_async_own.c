@@ -71,8 +71,7 @@ ngx_http_async_own(ngx_http_request_t *r)
     view = ngx_http_async_view();
 
     if (view == NULL) {
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The store cannot be read at present.", NULL, 0);
+        return ngx_http_async_unread(r);
     }
 
     args.data = (char *) r->args.data;

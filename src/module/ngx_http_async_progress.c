@@ -351,8 +351,7 @@ ngx_http_async_progress_handler(ngx_http_request_t *r)
     }
 
     if (ngx_http_async_view() == NULL) {
-        return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                   "The store cannot be read at present.", NULL, 0);
+        return ngx_http_async_unread(r);
     }
 
     if (ngx_http_async_progress_about(r, &id, &attempt) != NGX_OK) {
@@ -511,8 +510,7 @@ ngx_http_async_progress_read(ngx_http_request_t *r)
 
         /* it went while the body came */
 
-        rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                 "The store cannot be read at present.", NULL, 0);
+        rc = ngx_http_async_unread(r);
 
     } else if (rc == NGX_OK && async_progress_parse(&progress, body) == ASYNC_OK
         && ngx_http_async_progress_about(r, &id, &attempt) == NGX_OK)

@@ -139,6 +139,24 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
 }
 
 
+/* one and the same for what is unknown and for what is another's */
+
+ngx_int_t
+ngx_http_async_no_job(ngx_http_request_t *r)
+{
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
+               "There is no such job here.", NULL, 0);
+}
+
+
+ngx_int_t
+ngx_http_async_unread(ngx_http_request_t *r)
+{
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
+               "The store cannot be read at present.", NULL, 0);
+}
+
+
 ngx_int_t
 ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len)

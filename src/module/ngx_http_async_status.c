@@ -212,8 +212,7 @@ ngx_http_async_find_job(ngx_http_request_t *r, const async_id_t *id,
     view = ngx_http_async_view();
 
     if (view == NULL) {
-        *rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_STORE_UNAVAILABLE,
-                  "The store cannot be read at present.", NULL, 0);
+        *rc = ngx_http_async_unread(r);
         return NULL;
     }
 
@@ -226,8 +225,7 @@ ngx_http_async_find_job(ngx_http_request_t *r, const async_id_t *id,
         return &job;
 
     case ASYNC_NOT_FOUND:
-        *rc = ngx_http_async_reply_problem(r, ASYNC_PROBLEM_JOB_NOT_FOUND,
-                  "There is no such job here.", NULL, 0);
+        *rc = ngx_http_async_no_job(r);
         return NULL;
 
     default:
