@@ -151,12 +151,10 @@ ngx_http_async_accepted(ngx_http_request_t *r, const async_job_t *job)
 {
     ngx_http_async_mark_t  *mark;
 
-    static ngx_str_t  no_store = ngx_string("no-store");
-
     mark = ngx_http_async_get_mark(r);
 
     if (ngx_http_async_set_links(r, job) != NGX_OK
-        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL
+        || ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK
         || ngx_http_async_set_applied(r) != NGX_OK
         || ngx_http_async_set_replayed(r, mark) != NGX_OK)
     {
@@ -171,14 +169,11 @@ ngx_int_t
 ngx_http_async_set_replayed(ngx_http_request_t *r,
     ngx_http_async_mark_t *mark)
 {
-    static ngx_str_t  yes = ngx_string("true");
-
     if (!mark->replayed) {
         return NGX_OK;
     }
 
-    return ngx_http_async_add_header(r, "Idempotent-Replayed", &yes)
-           ? NGX_OK : NGX_ERROR;
+    return ngx_http_async_set_text(r, "Idempotent-Replayed", "true");
 }
 
 

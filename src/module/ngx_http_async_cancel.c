@@ -66,8 +66,6 @@ ngx_http_async_canceled(ngx_http_request_t *r, const async_id_t *id,
 static ngx_int_t
 ngx_http_async_cancel_answer(ngx_http_request_t *r, async_job_t *job)
 {
-    static ngx_str_t  no_store = ngx_string("no-store");
-
     if (job->state == ASYNC_STATE_COMPLETED
         || job->state == ASYNC_STATE_FAILED)
     {
@@ -80,7 +78,7 @@ ngx_http_async_cancel_answer(ngx_http_request_t *r, async_job_t *job)
 
     r->disable_not_modified = 1;
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

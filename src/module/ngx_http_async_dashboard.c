@@ -251,8 +251,6 @@ ngx_http_async_asset(ngx_http_request_t *r, ngx_http_async_asset_t *asset)
     size_t      size;
     ngx_str_t   etag;
 
-    static ngx_str_t  no_cache = ngx_string("no-cache");
-
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_async_allows(r, "GET, HEAD, OPTIONS",
                                      "This is read with GET and HEAD.");
@@ -272,7 +270,7 @@ ngx_http_async_asset(ngx_http_request_t *r, ngx_http_async_asset_t *asset)
     r->headers_out.etag = ngx_http_async_add_header(r, "ETag", &etag);
 
     if (r->headers_out.etag == NULL
-        || ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL)
+        || ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -285,8 +283,6 @@ ngx_http_async_asset(ngx_http_request_t *r, ngx_http_async_asset_t *asset)
 static ngx_int_t
 ngx_http_async_data(ngx_http_request_t *r, ngx_http_async_data_t *data)
 {
-    static ngx_str_t  no_store = ngx_string("no-store");
-
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_async_allows(r, "GET, HEAD, OPTIONS",
                                      "This is read with GET and HEAD.");
@@ -296,7 +292,7 @@ ngx_http_async_data(ngx_http_request_t *r, ngx_http_async_data_t *data)
         return ngx_http_async_unread(r);
     }
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -334,7 +330,6 @@ ngx_http_async_dashboard_problem(ngx_http_request_t *r, ngx_uint_t status,
     const char  *title;
 
     static ngx_str_t  type = ngx_string("application/problem+json");
-    static ngx_str_t  no_store = ngx_string("no-store");
 
     /* RFC 9457, section 4.2.1: without a type, what the status means */
 
@@ -345,7 +340,7 @@ ngx_http_async_dashboard_problem(ngx_http_request_t *r, ngx_uint_t status,
     p = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_PROBLEM_MAX);
 
     if (p == NULL
-        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL)
+        || ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -432,8 +432,6 @@ ngx_http_async_deed_answer(ngx_http_request_t *r, ngx_http_async_deed_t *deed)
     u_char                 buf[sizeof("{\"canceled\":,\"retriedAs\":\"\"}")
                                + ASYNC_ID_TEXT + NGX_INT_T_LEN];
 
-    static ngx_str_t  no_store = ngx_string("no-store");
-
     switch (deed->rc) {
 
     case ASYNC_OK:
@@ -474,7 +472,7 @@ ngx_http_async_deed_answer(ngx_http_request_t *r, ngx_http_async_deed_t *deed)
                                          deed->rc);
     }
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -139,14 +139,13 @@ ngx_http_async_live_header(ngx_http_request_t *r)
     ngx_int_t  rc;
 
     static ngx_str_t  type = ngx_string("text/event-stream");
-    static ngx_str_t  no = ngx_string("no");
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (ngx_http_async_add_header(r, "X-Accel-Buffering", &no) == NULL) {
+    if (ngx_http_async_set_text(r, "X-Accel-Buffering", "no") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

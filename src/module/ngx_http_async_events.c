@@ -164,9 +164,7 @@ ngx_http_async_events(ngx_http_request_t *r, async_job_t *job)
 static ngx_int_t
 ngx_http_async_events_over(ngx_http_request_t *r)
 {
-    static ngx_str_t  no_cache = ngx_string("no-cache");
-
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL) {
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -208,16 +206,12 @@ ngx_http_async_stream_head(ngx_http_request_t *r)
     ngx_connection_t          *c;
     ngx_http_core_loc_conf_t  *clcf;
 
-    static ngx_str_t  no = ngx_string("no");
-    static ngx_str_t  accept = ngx_string("Accept");
-    static ngx_str_t  no_cache = ngx_string("no-cache");
-
     c = r->connection;
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL
-        || ngx_http_async_add_header(r, "X-Accel-Buffering", &no) == NULL
-        || ngx_http_async_add_header(r, "Vary", &accept) == NULL)
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK
+        || ngx_http_async_set_text(r, "X-Accel-Buffering", "no") != NGX_OK
+        || ngx_http_async_set_text(r, "Vary", "Accept") != NGX_OK)
     {
         return NGX_ERROR;
     }

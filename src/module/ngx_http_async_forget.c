@@ -72,12 +72,10 @@ ngx_http_async_check_forget(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
 ngx_int_t
 ngx_http_async_forgotten(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
-    static ngx_str_t  no_store = ngx_string("no-store");
-
     op->handler = ngx_http_async_forget_stored;
     (void) ngx_http_async_take_request(op);
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK
         || ngx_http_async_set_applied(r) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -44,8 +44,6 @@ ngx_http_async_history(ngx_http_request_t *r, const async_id_t *id)
 {
     ngx_http_async_history_t  *h;
 
-    static ngx_str_t  no_cache = ngx_string("no-cache");
-
     h = ngx_http_async_begin_history(r, id);
     if (h == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -56,7 +54,7 @@ ngx_http_async_history(ngx_http_request_t *r, const async_id_t *id)
                    "The history cannot be read at present.", id, 0);
     }
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL) {
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

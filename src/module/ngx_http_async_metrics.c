@@ -69,7 +69,6 @@ ngx_http_async_metrics_handler(ngx_http_request_t *r)
     ngx_http_async_metrics_t  m;
 
     static ngx_str_t  type = ngx_string("text/plain; version=0.0.4");
-    static ngx_str_t  no_store = ngx_string("no-store");
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_async_allows(r, "GET, HEAD, OPTIONS",
@@ -110,7 +109,7 @@ ngx_http_async_metrics_handler(ngx_http_request_t *r)
     ngx_http_async_metrics_commits(&m);
 
     if (m.doc.failed
-        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL)
+        || ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

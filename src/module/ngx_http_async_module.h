@@ -566,6 +566,9 @@ ngx_int_t ngx_http_async_reply_empty(ngx_http_request_t *r,
     ngx_uint_t status);
 ngx_table_elt_t *ngx_http_async_add_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
+/* text lives as long as r->pool, a literal does */
+ngx_int_t ngx_http_async_set_text(ngx_http_request_t *r, const char *name,
+    const char *text);
 ngx_int_t ngx_http_async_set_number(ngx_http_request_t *r, const char *name,
     ngx_uint_t number);
 ngx_int_t ngx_http_async_retry_after(ngx_http_request_t *r, time_t seconds);

@@ -39,15 +39,15 @@ ngx_http_async_odata(ngx_http_request_t *r, async_job_t *job)
     async_str_t             text;
     ngx_http_async_mark_t  *mark;
 
-    static ngx_str_t  vary = ngx_string("Accept, OData-MaxVersion");
-
     if (job->state == ASYNC_STATE_CANCELED
         && ngx_http_async_odata_deleted(job))
     {
         return ngx_http_async_no_job(r);
     }
 
-    if (ngx_http_async_add_header(r, "Vary", &vary) == NULL) {
+    if (ngx_http_async_set_text(r, "Vary", "Accept, OData-MaxVersion")
+        != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -87,10 +87,8 @@ ngx_http_async_odata(ngx_http_request_t *r, async_job_t *job)
 static ngx_int_t
 ngx_http_async_odata_unfinished(ngx_http_request_t *r, async_job_t *job)
 {
-    static ngx_str_t  no_cache = ngx_string("no-cache");
-
     if (ngx_http_async_set_links(r, job) != NGX_OK
-        || ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL)
+        || ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -107,8 +105,6 @@ ngx_http_async_odata_unfinished(ngx_http_request_t *r, async_job_t *job)
 ngx_int_t
 ngx_http_async_odata_delete(ngx_http_request_t *r, async_job_t *job)
 {
-    static ngx_str_t  allow = ngx_string("GET, HEAD, OPTIONS");
-
     if (job->state == ASYNC_STATE_CANCELED
         && ngx_http_async_odata_deleted(job))
     {
@@ -125,7 +121,7 @@ ngx_http_async_odata_delete(ngx_http_request_t *r, async_job_t *job)
                                   ngx_http_async_odata_canceled);
     }
 
-    if (ngx_http_async_add_header(r, "Allow", &allow) == NULL) {
+    if (ngx_http_async_set_text(r, "Allow", "GET, HEAD, OPTIONS") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -221,7 +217,6 @@ ngx_http_async_odata_own(ngx_http_request_t *r, ngx_uint_t status,
     async_str_t  name;
 
     static u_char     json[NGX_HTTP_ASYNC_PROBLEM_MAX];
-    static ngx_str_t  no_cache = ngx_string("no-cache");
 
     whole = ngx_http_async_odata_whole(r);
 
@@ -234,7 +229,7 @@ ngx_http_async_odata_own(ngx_http_request_t *r, ngx_uint_t status,
     body.data = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_MESSAGE_LINES + body.len);
 
     if (body.data == NULL
-        || ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL
+        || ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK
         || ngx_http_async_set_number(r, "AsyncResult", status) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

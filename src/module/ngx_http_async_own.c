@@ -51,7 +51,6 @@ ngx_http_async_own(ngx_http_request_t *r)
     ngx_http_async_loc_conf_t  *alcf;
 
     static ngx_str_t  type = ngx_string("application/json");
-    static ngx_str_t  no_store = ngx_string("no-store");
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_async_module);
 
@@ -96,7 +95,7 @@ ngx_http_async_own(ngx_http_request_t *r)
 
     if (ngx_http_async_add_jobs(&page, &asked) != NGX_OK
         || ngx_http_async_end_page(&page, &own) != NGX_OK
-        || ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL)
+        || ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

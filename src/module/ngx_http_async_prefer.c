@@ -41,13 +41,11 @@ ngx_http_async_set_applied(ngx_http_request_t *r)
 {
     async_prefer_t  prefer;
 
-    static ngx_str_t  applied = ngx_string("respond-async");
-
     ngx_http_async_read_prefer(r, &prefer);
 
     if (prefer.respond_async
-        && ngx_http_async_add_header(r, "Preference-Applied", &applied)
-           == NULL)
+        && ngx_http_async_set_text(r, "Preference-Applied", "respond-async")
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -64,13 +62,11 @@ ngx_http_async_set_applied(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_async_set_vary(ngx_http_request_t *r)
 {
-    static ngx_str_t  prefer = ngx_string("Prefer");
-
     if (ngx_http_async_varies(r)) {
         return NGX_OK;
     }
 
-    return ngx_http_async_add_header(r, "Vary", &prefer) ? NGX_OK : NGX_ERROR;
+    return ngx_http_async_set_text(r, "Vary", "Prefer");
 }
 
 

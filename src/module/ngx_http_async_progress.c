@@ -379,9 +379,7 @@ ngx_http_async_progress_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_async_progress_method(ngx_http_request_t *r)
 {
-    static ngx_str_t  allow = ngx_string("POST, PUT, OPTIONS");
-
-    if (ngx_http_async_add_header(r, "Allow", &allow) == NULL) {
+    if (ngx_http_async_set_text(r, "Allow", "POST, PUT, OPTIONS") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

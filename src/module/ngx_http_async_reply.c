@@ -33,6 +33,19 @@ ngx_http_async_add_header(ngx_http_request_t *r, const char *name,
 
 
 ngx_int_t
+ngx_http_async_set_text(ngx_http_request_t *r, const char *name,
+    const char *text)
+{
+    ngx_str_t  value;
+
+    value.data = (u_char *) text;
+    value.len = ngx_strlen(text);
+
+    return ngx_http_async_add_header(r, name, &value) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
 ngx_http_async_set_number(ngx_http_request_t *r, const char *name,
     ngx_uint_t number)
 {
@@ -103,9 +116,6 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
     ngx_str_t    type;
     ngx_uint_t   status;
 
-    static ngx_str_t  no_store = ngx_string("no-store");
-    static ngx_str_t  signature = ngx_string("Webhook-Signature");
-
     data = ngx_pnalloc(r->pool, NGX_HTTP_ASYNC_PROBLEM_MAX);
     if (data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -115,15 +125,15 @@ ngx_http_async_reply_problem(ngx_http_request_t *r, async_problem_t problem,
                                       &type);
     status = async_problem_status(problem);
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_store) == NULL) {
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-store") != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     /* RFC 9110, section 15.5.2: a 401 names a way to do better */
 
     if (status == NGX_HTTP_UNAUTHORIZED
-        && ngx_http_async_add_header(r, "WWW-Authenticate", &signature)
-           == NULL)
+        && ngx_http_async_set_text(r, "WWW-Authenticate", "Webhook-Signature")
+           != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -310,15 +310,13 @@ ngx_http_async_set_itself(ngx_http_request_t *r, async_job_t *job)
 static ngx_int_t
 ngx_http_async_set_monitor(ngx_http_request_t *r, async_job_t *job)
 {
-    static ngx_str_t  no_cache = ngx_string("no-cache");
-
     r->headers_out.status = NGX_HTTP_OK;
     r->disable_not_modified = 1;
 
     /* as before its end, unless the response says how long it is good for */
 
     if (!ngx_http_async_has_cache_control(r)
-        && ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL)
+        && ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -330,17 +330,14 @@ ngx_http_async_document(ngx_http_request_t *r, async_job_t *job)
 {
     async_estimate_t  estimate;
 
-    static ngx_str_t  no_cache = ngx_string("no-cache");
-    static ngx_str_t  accept = ngx_string("Accept");
-
     if (job->dialect == ASYNC_DIALECT_ODATA) {
         return ngx_http_async_odata(r, job);
     }
 
     ngx_http_async_estimate(job, &estimate);
 
-    if (ngx_http_async_add_header(r, "Cache-Control", &no_cache) == NULL
-        || ngx_http_async_add_header(r, "Vary", &accept) == NULL
+    if (ngx_http_async_set_text(r, "Cache-Control", "no-cache") != NGX_OK
+        || ngx_http_async_set_text(r, "Vary", "Accept") != NGX_OK
         || ngx_http_async_set_etag(r, job, &estimate) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
