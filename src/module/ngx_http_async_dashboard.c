@@ -301,28 +301,6 @@ ngx_http_async_data(ngx_http_request_t *r, ngx_http_async_data_t *data)
 
 
 ngx_int_t
-ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
-    const char *detail)
-{
-    ngx_str_t  value;
-
-    value.data = (u_char *) allow;
-    value.len = ngx_strlen(allow);
-
-    if (ngx_http_async_add_header(r, "Allow", &value) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (r->method == NGX_HTTP_OPTIONS) {
-        return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
-    }
-
-    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_METHOD_NOT_ALLOWED,
-                                        detail, NULL, 0);
-}
-
-
-ngx_int_t
 ngx_http_async_dashboard_problem(ngx_http_request_t *r, ngx_uint_t status,
     const char *detail)
 {

@@ -58,10 +58,6 @@ char *ngx_http_async_set_dashboard(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_async_dashboard_problem(ngx_http_request_t *r,
     ngx_uint_t status, const char *detail);
 
-/* 405, or 204 for OPTIONS */
-ngx_int_t ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
-    const char *detail);
-
 /* ngx_http_async_dashboard_doc.c */
 void ngx_http_async_doc_init(ngx_http_async_doc_t *doc,
     ngx_http_request_t *r);

@@ -552,6 +552,9 @@ ngx_int_t ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_async_reply_problem(ngx_http_request_t *r,
     async_problem_t problem, const char *detail, const async_id_t *id,
     ngx_uint_t unknown);
+/* 405, or 204 for OPTIONS */
+ngx_int_t ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
+    const char *detail);
 /* a 404, and a 503 */
 ngx_int_t ngx_http_async_no_job(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_unread(ngx_http_request_t *r);

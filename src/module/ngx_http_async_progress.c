@@ -28,7 +28,6 @@ static ngx_int_t ngx_http_async_progress_origin(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_mac(const async_id_t *id, uint32_t attempt,
     u_char text[NGX_HTTP_ASYNC_MAC_TEXT]);
 static ngx_int_t ngx_http_async_progress_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_async_progress_method(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_progress_about(ngx_http_request_t *r,
     async_id_t *id, uint32_t *attempt);
 static ngx_int_t ngx_http_async_progress_known(ngx_http_request_t *r,
@@ -347,7 +346,8 @@ ngx_http_async_progress_handler(ngx_http_request_t *r)
     async_id_t  id;
 
     if (!(r->method & (NGX_HTTP_POST|NGX_HTTP_PUT))) {
-        return ngx_http_async_progress_method(r);
+        return ngx_http_async_allows(r, "POST, PUT, OPTIONS",
+                   "Progress is reported with POST or PUT.");
     }
 
     if (ngx_http_async_view() == NULL) {
@@ -373,22 +373,6 @@ ngx_http_async_progress_handler(ngx_http_request_t *r)
     rc = ngx_http_read_client_request_body(r, ngx_http_async_progress_read);
 
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
-}
-
-
-static ngx_int_t
-ngx_http_async_progress_method(ngx_http_request_t *r)
-{
-    if (ngx_http_async_set_text(r, "Allow", "POST, PUT, OPTIONS") != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (r->method == NGX_HTTP_OPTIONS) {
-        return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
-    }
-
-    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_METHOD_NOT_ALLOWED,
-               "Progress is reported with POST or PUT.", NULL, 0);
 }
 
 

@@ -168,6 +168,23 @@ ngx_http_async_unread(ngx_http_request_t *r)
 
 
 ngx_int_t
+ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
+    const char *detail)
+{
+    if (ngx_http_async_set_text(r, "Allow", allow) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r->method == NGX_HTTP_OPTIONS) {
+        return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
+    }
+
+    return ngx_http_async_reply_problem(r, ASYNC_PROBLEM_METHOD_NOT_ALLOWED,
+                                        detail, NULL, 0);
+}
+
+
+ngx_int_t
 ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len)
 {

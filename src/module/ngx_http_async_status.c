@@ -300,28 +300,14 @@ static ngx_int_t
 ngx_http_async_other_method(ngx_http_request_t *r,
     ngx_http_async_resource_e resource)
 {
-    ngx_uint_t  job;
-
-    static ngx_str_t  allow = ngx_string("GET, HEAD, OPTIONS");
-    static ngx_str_t  allow_job = ngx_string("GET, HEAD, DELETE, OPTIONS");
-
-    job = resource == NGX_HTTP_ASYNC_DOCUMENT;
-
-    if (ngx_http_async_add_header(r, "Allow", job ? &allow_job : &allow)
-        == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (resource == NGX_HTTP_ASYNC_DOCUMENT) {
+        return ngx_http_async_allows(r, "GET, HEAD, DELETE, OPTIONS",
+                   "A job is read with GET and HEAD, and canceled with "
+                   "DELETE.");
     }
 
-    if (r->method != NGX_HTTP_OPTIONS) {
-        return ngx_http_async_reply_problem(r,
-                   ASYNC_PROBLEM_METHOD_NOT_ALLOWED,
-                   job ? "A job is read with GET and HEAD, and canceled "
-                         "with DELETE."
-                       : "This is read with GET and HEAD.", NULL, 0);
-    }
-
-    return ngx_http_async_reply_empty(r, NGX_HTTP_NO_CONTENT);
+    return ngx_http_async_allows(r, "GET, HEAD, OPTIONS",
+                                 "This is read with GET and HEAD.");
 }
 
 
