@@ -119,16 +119,13 @@ ngx_http_async_act(ngx_http_request_t *r, async_event_type_t type,
     op->event.by.data = "client";
     op->event.by.len = sizeof("client") - 1;
 
-    if (!r->discard_body) {
-        r->read_event_handler = ngx_http_block_reading;
-    }
+    /* before the commit, which may be refused at once */
 
-    r->write_event_handler = ngx_http_request_empty_handler;
-    r->main->count++;
+    rc = ngx_http_async_suspend(r);
 
     ngx_http_async_commit(op);
 
-    return NGX_DONE;
+    return rc;
 }
 
 

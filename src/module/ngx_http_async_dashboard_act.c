@@ -160,14 +160,7 @@ ngx_http_async_dashboard_act(ngx_http_request_t *r, ngx_str_t *name)
         return ngx_http_async_unread(r);
     }
 
-    if (!r->discard_body) {
-        r->read_event_handler = ngx_http_block_reading;
-    }
-
-    r->write_event_handler = ngx_http_request_empty_handler;
-    r->main->count++;
-
-    return NGX_DONE;
+    return ngx_http_async_suspend(r);
 }
 
 

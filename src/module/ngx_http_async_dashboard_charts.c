@@ -226,14 +226,7 @@ ngx_http_async_begin_draw(ngx_http_request_t *r,
 
     drawn->drawing = 1;
 
-    if (!r->discard_body) {
-        r->read_event_handler = ngx_http_block_reading;
-    }
-
-    r->write_event_handler = ngx_http_request_empty_handler;
-    r->main->count++;
-
-    return NGX_DONE;
+    return ngx_http_async_suspend(r);
 }
 
 

@@ -552,6 +552,8 @@ ngx_int_t ngx_http_async_reply_job(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_async_reply_problem(ngx_http_request_t *r,
     async_problem_t problem, const char *detail, const async_id_t *id,
     ngx_uint_t unknown);
+/* NGX_DONE: whoever finalizes it answers later, as a thread or a commit */
+ngx_int_t ngx_http_async_suspend(ngx_http_request_t *r);
 /* 405, or 204 for OPTIONS */
 ngx_int_t ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
     const char *detail);

@@ -184,6 +184,22 @@ ngx_http_async_allows(ngx_http_request_t *r, const char *allow,
 }
 
 
+/* a body that is still discarded is read on */
+
+ngx_int_t
+ngx_http_async_suspend(ngx_http_request_t *r)
+{
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
 ngx_int_t
 ngx_http_async_reply(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len)

@@ -84,11 +84,7 @@ ngx_http_async_report(ngx_http_request_t *r, const async_id_t *id,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-    r->main->count++;
-
-    return NGX_DONE;
+    return ngx_http_async_suspend(r);
 }
 
 
