@@ -1,6 +1,7 @@
 
 /*
- * What a client asks for with a GET of a job: its events, and from where on.
+ * What a client asks for in its headers, and with a GET of a job: its events,
+ * and from where on.
  */
 
 #include "ngx_http_async_events.h"
@@ -61,6 +62,33 @@ ngx_http_async_header(ngx_http_request_t *r, const char *name)
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+ngx_http_async_header_lines(ngx_http_request_t *r, const char *name,
+    async_str_t *value)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (ngx_http_async_header_is(&h[i], name)) {
+                value->data = (char *) h[i].value.data;
+                value->len = h[i].value.len;
+                n++;
+            }
+        }
+    }
+
+    return n;
 }
 
 

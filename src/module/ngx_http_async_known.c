@@ -26,8 +26,6 @@ static ngx_int_t ngx_http_async_hash_message(ngx_http_request_t *r,
 static ngx_int_t ngx_http_async_key_text(ngx_http_request_t *r,
     ngx_http_async_idempotency_t *idempotency, ngx_http_async_op_t *op,
     ngx_str_t *text);
-static ngx_uint_t ngx_http_async_header_lines(ngx_http_request_t *r,
-    ngx_str_t *name);
 static ngx_int_t ngx_http_async_quote_key(ngx_http_request_t *r,
     ngx_http_async_op_t *op, ngx_str_t *key);
 static ngx_int_t ngx_http_async_take_coalesce(ngx_http_request_t *r,
@@ -265,9 +263,8 @@ ngx_http_async_key_text(ngx_http_request_t *r,
     ngx_http_async_idempotency_t *idempotency, ngx_http_async_op_t *op,
     ngx_str_t *text)
 {
-    ngx_uint_t  lines;
-
-    static ngx_str_t  name = ngx_string("Idempotency-Key");
+    ngx_uint_t   lines;
+    async_str_t  last;
 
     if (idempotency->value == NULL) {
         return NGX_DONE;
@@ -279,8 +276,9 @@ ngx_http_async_key_text(ngx_http_request_t *r,
 
     /* an empty line is no key, and not the same as no line */
 
-    lines = idempotency->header ? ngx_http_async_header_lines(r, &name)
-                                : (text->len != 0);
+    lines = idempotency->header
+            ? ngx_http_async_header_lines(r, "Idempotency-Key", &last)
+            : (text->len != 0);
 
     if (lines == 1) {
         return NGX_OK;
@@ -301,29 +299,6 @@ ngx_http_async_key_text(ngx_http_request_t *r,
     return ngx_http_async_refuse_submit(op, ASYNC_PROBLEM_KEY_MISSING,
                "A request here needs an idempotency key: the same one when "
                "it is sent again, else a new one.");
-}
-
-
-static ngx_uint_t
-ngx_http_async_header_lines(ngx_http_request_t *r, ngx_str_t *name)
-{
-    ngx_uint_t        i, n;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    n = 0;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        header = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            n += header[i].key.len == name->len
-                 && ngx_strncasecmp(header[i].key.data, name->data, name->len)
-                    == 0;
-        }
-    }
-
-    return n;
 }
 
 

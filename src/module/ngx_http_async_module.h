@@ -621,6 +621,9 @@ ngx_chain_t *ngx_http_async_message_before(ngx_http_request_t *r,
 
 /* ngx_http_async_asked.c: the value of the first such header, or NULL */
 ngx_str_t *ngx_http_async_header(ngx_http_request_t *r, const char *name);
+/* how many lines of it there are; value is that of the last, if any */
+ngx_uint_t ngx_http_async_header_lines(ngx_http_request_t *r,
+    const char *name, async_str_t *value);
 
 /* ngx_http_async_variables.c */
 ngx_int_t ngx_http_async_add_variables(ngx_conf_t *cf);

@@ -29,8 +29,6 @@ struct ngx_http_async_check_s {
 
 static const char *ngx_http_async_read_signature(ngx_http_request_t *r,
     ngx_http_async_verify_t *verify, async_signature_t *signature);
-static ngx_uint_t ngx_http_async_find_header(ngx_http_request_t *r,
-    const char *name, async_str_t *value);
 static ngx_int_t ngx_http_async_unsigned(ngx_http_request_t *r,
     ngx_http_async_op_t *op, const char *why);
 static ngx_http_async_check_t *ngx_http_async_create_check(
@@ -122,42 +120,13 @@ ngx_http_async_read_signature(ngx_http_request_t *r,
 
         name = async_scheme_header(verify->scheme, i);
 
-        if (name && ngx_http_async_find_header(r, name, &headers[i]) > 1) {
+        if (name && ngx_http_async_header_lines(r, name, &headers[i]) > 1) {
             return "A header of the signature is there more than once.";
         }
     }
 
     return async_signature_read(signature, verify->scheme, headers,
                                 ngx_time(), verify->tolerance);
-}
-
-
-/* how many lines of it there are; value is the last */
-
-static ngx_uint_t
-ngx_http_async_find_header(ngx_http_request_t *r, const char *name,
-    async_str_t *value)
-{
-    ngx_uint_t        i, n;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    n = 0;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        header = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (ngx_http_async_header_is(&header[i], name)) {
-                value->data = (char *) header[i].value.data;
-                value->len = header[i].value.len;
-                n++;
-            }
-        }
-    }
-
-    return n;
 }
 
 
@@ -431,7 +400,7 @@ ngx_http_async_signed(ngx_http_request_t *r, ngx_http_async_op_t *op,
 
     name = async_scheme_header(alcf->verify->scheme, ASYNC_SIGNED_ID);
 
-    if (name ? ngx_http_async_find_header(r, name, &id) == 0
+    if (name ? ngx_http_async_header_lines(r, name, &id) == 0
              : !async_member_text(&op->check->member, &id))
     {
         return NGX_OK;
