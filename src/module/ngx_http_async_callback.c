@@ -347,10 +347,7 @@ ngx_http_async_add_secret(ngx_conf_t *cf, ngx_http_async_secrets_t *secrets,
     }
 
     if (exposed) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "the secret file \"%V\" can be used by everybody "
-                           "on this machine: chmod it to 640, with the group "
-                           "of nginx's workers", &path);
+        ngx_http_async_warn_exposed(cf, "secret", &path, 1);
     }
 
     secrets->files[secrets->n++] = path;

@@ -16,6 +16,9 @@
 char *ngx_http_async_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_async_key_path(ngx_conf_t *cf, ngx_str_t *path);
+/* shared: the worker reads it, too */
+void ngx_http_async_warn_exposed(ngx_conf_t *cf, const char *what,
+    ngx_str_t *path, ngx_uint_t shared);
 
 /* ngx_http_async_conf.c */
 void *ngx_http_async_create_main_conf(ngx_conf_t *cf);

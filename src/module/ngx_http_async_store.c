@@ -165,10 +165,7 @@ ngx_http_async_add_key(ngx_conf_t *cf, ngx_http_async_main_conf_t *amcf,
     }
 
     if (exposed) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "the key file \"%V\" can be used by everybody on "
-                           "this machine: chmod it to 640, with the group of "
-                           "nginx's workers", &path);
+        ngx_http_async_warn_exposed(cf, "key", &path, 1);
     }
 
     ngx_memcpy(files->ids[files->n],
@@ -176,6 +173,18 @@ ngx_http_async_add_key(ngx_conf_t *cf, ngx_http_async_main_conf_t *amcf,
     ngx_memcpy(files->paths[files->n++], path.data, path.len);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_async_warn_exposed(ngx_conf_t *cf, const char *what, ngx_str_t *path,
+    ngx_uint_t shared)
+{
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                       "the %s file \"%V\" can be used by everybody on this "
+                       "machine: chmod it to %s", what, path,
+                       shared ? "640, with the group of nginx's workers"
+                              : "600");
 }
 
 

@@ -4,6 +4,7 @@
  * The master reads the files; workers have what was in them in memory only.
  */
 
+#include "ngx_http_async_conf.h"
 #include "ngx_http_async_verify.h"
 
 #include <openssl/crypto.h>
@@ -166,9 +167,7 @@ ngx_http_async_add_secret(ngx_conf_t *cf, ngx_http_async_verify_t *verify,
     }
 
     if (exposed) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "the secret file \"%V\" can be used by everybody "
-                           "on this machine: chmod it to 600", &path);
+        ngx_http_async_warn_exposed(cf, "secret", &path, 0);
     }
 
     return NGX_CONF_OK;
