@@ -112,6 +112,29 @@ is(($t->command('pause', 'free'))[0], 0, 'its queue is paused');
 is($t->wait_job($running)->{status}, 'completed', 'it runs to its end');
 
 
+# --- limits, as they are in the configuration that was loaded last ---------
+
+is(($t->command('resume', 'free'))[0], 0, 'the queue goes on');
+$t->{http} =~ s/async_queue free;/async_queue free concurrency=1 max_queued=1;/;
+$t->reload;
+ok(poll_until(20, sub {
+    ($t->command('queues'))[1] =~ m{^free +active +0/1 +0/1 }m;
+}), 'it has other limits now');
+
+$running = $t->submit('/free?sleep=60');
+ok(poll_until(20, sub { status($running) eq 'processing' }), 'one runs');
+my $second = $t->submit('/free');
+is($t->request('POST', '/free')->{status}, 503, 'one waits, a third may not');
+is(status($second), 'queued', 'nor is it started');
+
+$t->{http} =~ s/async_queue free .*?;/async_queue free;/;
+$t->reload;
+is($t->wait_job($second)->{status}, 'completed', 'but when it may be');
+is(status($running), 'processing', 'beside the first');
+is($t->request('POST', '/free')->{status}, 202, 'there is room again');
+is($t->request('DELETE', $t->job_path($running))->{status}, 202, 'enough');
+
+
 # --- the commands ---------------------------------------------------------
 
 for my $command (qw(pause resume)) {
