@@ -23,7 +23,7 @@ ok() {
         echo "ok $tests - $title"
     else
         echo "not ok $tests - $title"
-        { echo "$said"; journalctl -u nginx-async -o cat -n 15; } \
+        { tail -n 15 <<< "$said"; journalctl -u nginx-async -o cat -n 15; } \
             | sed 's/^/# /'
     fi
 }
@@ -39,9 +39,9 @@ within() {
 }
 
 is()       { [ "$1" = "$2" ] || { echo "is '$1', not '$2'"; return 1; }; }
-install()  { apt-get -q -y install /usr/src/"$1"/*.deb; }
+install()  { apt-get -q -y install "${@:2}" /usr/src/"$1"/*.deb; }
 active()   { systemctl -q is-active "$1"; }
-accepts()  { job=$(curl -si -d "$2" "$url?seconds=$1" | tr -d '\r' \
+accepts()  { job=$(curl -si -d "$2" "${@:3}" "$url?seconds=$1" | tr -d '\r' \
                  | sed -n 's/^Location: //p'); echo "$job" > /run/job; }
 status()   { curl -s "$(cat /run/job)" | jq -r .status; }
 is_now()   { [ "$(status)" = "$1" ]; }
@@ -83,7 +83,8 @@ ok 'the folder of the store is root'"'"'s' is "$(mode $store)" '755 root'
 echo "async_store $store;" > /etc/nginx/conf.d/async.conf
 sed -i 's|location /reports {|location /jobs/ { async_status; }\n    & async on;|
         s|location /jobs|location /dashboard/ { async_dashboard; }\n    &|
-        s|location /jobs|location /metrics { async_metrics; }\n    &|' $site
+        s|location /jobs|location = /metrics { async_metrics; }\n    &|
+        s|async_metrics;|& allow 127.0.0.1; deny all;|' $site
 reload() { nginx -t && systemctl reload nginx; }
 ok 'directives are added, nginx is reloaded' reload
 ok 'a job completes' within 60 completes 1 'some words'
@@ -137,6 +138,118 @@ systemctl daemon-reload
 systemctl restart nginx-async
 
 
+# --- webhooks ------------------------------------------------------------------
+
+# two receivers: one at an address, and one with a name and a certificate of an
+# authority of our own
+key=/etc/nginx/webhook.secret
+got=/run/webhooks
+plain=http://127.0.0.1:8000/in
+tls=https://hooks.example.test:8443/in
+
+echo '127.0.0.1 hooks.example.test' >> /etc/hosts
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=hooks.example.test \
+    -addext subjectAltName=DNS:hooks.example.test \
+    -keyout /run/tls.pem -out /run/tls.crt 2> /dev/null
+cat /run/tls.crt >> /run/tls.pem
+
+receives() { python3 /usr/src/receiver.py "$1" "/run/$1.key" $got "${@:2}" & }
+tells()    { accepts 0 'two words' -H "X-Callback-Url: $1"; }
+last()     { nginx-async webhooks --json --limit 1 | jq -r ".webhooks[0].$1"; }
+last_is()  { [ "$(last "$1")" = "$2" ]; }
+again()    { nginx-async redeliver "$(basename "$(cat /run/job)")"; }
+delivers() { again && within 60 last_is status delivered; }
+arrives()  { grep "^msg_$(basename "$(cat /run/job)") job.completed " $got; }
+words()    { curl -fs "$(arrives | cut -d ' ' -f 3)" | jq .words; }
+
+sed -i "s|async on;|&\\n\
+        async_callback \$http_x_callback_url;\\n\
+        async_callback_allow 127.0.0.1 hooks.example.test;\\n\
+        async_callback_secret $key per=host;\\n       |" $site
+(umask 077 && nginx-async keygen > $key)
+ok 'a location has webhooks' reload
+ok 'a URL that is not allowed is refused' is "$(curl -s -d x "$url?seconds=0" \
+    -H 'X-Callback-Url: http://127.0.0.2/in' | jq -r .code)" callback-refused
+
+# the worker cannot read the secret yet, and a receiver has no key of its own
+nginx-async keygen > /run/8000.key
+receives 8000
+
+tells $plain
+ok 'a secret that the worker cannot read is missed' \
+    within 60 last_is error no-secret
+chgrp www-data $key
+chmod 640 $key
+again > /dev/null
+ok 'a receiver with another key refuses' within 60 last_is lastStatus 401
+nginx-async keygen --for 127.0.0.1 > /run/8000.key
+ok 'with its own it takes the webhook' delivers
+ok 'which is signed and has arrived' arrives
+ok 'and leads to the result' is "$(words)" 2
+
+nginx-async keygen --for hooks.example.test > /run/8443.key
+receives 8443 /run/tls.pem
+tells $tls
+ok 'an authority that is not known is not trusted' within 60 last_is error tls
+cp /run/tls.crt /usr/local/share/ca-certificates/hooks.crt
+update-ca-certificates > /dev/null 2>&1
+ok 'one that the system knows is' delivers
+ok 'and the other receiver has its webhook' arrives
+
+kill "$(pgrep -f 'receiver.py 8000')"
+tells $plain
+ok 'a receiver is away' within 60 last_is error unreachable
+owed=$(cat /run/job)
+
+
+# --- Prometheus ----------------------------------------------------------------
+
+rules=/usr/share/doc/nginx-async/examples/prometheus-rules.yml
+
+asks()      { local answer; answer=$(curl -fsG "${@:3}" \
+                  "http://localhost:9090/api/v1/$1") && jq -r "$2" <<< "$answer"; }
+counts()    { asks query '.data.result[0].value[1]' \
+                  --data-urlencode "query=$1"; }
+reads()     { curl -fs http://localhost/metrics | sed -n "s/^$1 //p"; }
+agrees()    { [ "$(counts "$1")" = "$(reads "$1")" ]; }
+scrapes()   { asks targets '.data.activeTargets[]
+                              | .labels.job + " " + .health' 2> /dev/null \
+                  | grep -x 'nginx-async up'; }
+alerts()    { asks alerts '.data.alerts[].labels.alertname'; }
+is_due()    { alerts | grep -x "$1"; }
+none_is_due() { local due; due=$(alerts) && [ -z "$due" ]; }
+evaluates() { [ "$(asks rules '.data.groups[].rules[]
+                                 | .health + " " + .name' | sort)" \
+                = "$(sed -n 's/.*- alert: /ok /p' $rules | sort)" ]; }
+
+ok 'Prometheus is installed' install prometheus --no-install-recommends
+cp $rules /etc/prometheus/nginx-async.yml
+cat > /etc/prometheus/prometheus.yml << 'END'
+global: { scrape_interval: 1s, evaluation_interval: 1s }
+rule_files: [ /etc/prometheus/nginx-async.yml ]
+scrape_configs:
+  - job_name: nginx-async
+    static_configs: [ { targets: [ '127.0.0.1:80' ] } ]
+END
+ok 'its configuration is right' \
+    promtool check config /etc/prometheus/prometheus.yml
+systemctl restart prometheus
+ok 'it scrapes nginx' within 120 scrapes
+
+completed='nginx_async_jobs_finished_total{queue="default",status="completed"}'
+delivered='nginx_async_webhook_attempts_total{result="delivered"}'
+ok 'jobs have completed' test "$(reads "$completed")" -gt 5
+ok 'and it has counted them' within 30 agrees "$completed"
+ok 'webhooks were delivered' is "$(reads "$delivered")" 2
+ok 'and it has counted them, too' within 30 agrees "$delivered"
+ok 'it evaluates the alert rules' within 30 evaluates
+ok 'none is due' none_is_due
+systemctl stop nginx-async
+ok 'no worker is an alert' within 60 is_due AsyncNoWorker
+systemctl start nginx-async
+ok 'until there is one again' within 60 none_is_due
+
+
 # --- upgrade ---------------------------------------------------------------------
 
 old=$(nginx-async --version)
@@ -146,6 +259,10 @@ ok 'the packages are upgraded' install new
 ok 'to another version' test "$old" != "$(nginx-async --version)"
 ok 'the job that ran has completed' within 60 is_now completed
 ok 'new worker and old module understand each other' completes 0 x
+echo "$owed" > /run/job
+receives 8000
+ok 'a webhook that was owed is delivered' delivers
+ok 'and has arrived' arrives
 reload > /dev/null 2>&1
 ok 'a reload keeps the old module' within 10 test "$(modules deleted)" -gt 0
 ok 'nginx replaces itself' /etc/init.d/nginx upgrade
@@ -182,4 +299,5 @@ ok 'both are purged' apt-get -q -y purge nginx-async libnginx-mod-http-async
 ok 'and the jobs are gone' test ! -e $store
 ok 'nginx goes on' active nginx
 
+kill $(jobs -p)
 echo "1..$tests"

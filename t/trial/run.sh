@@ -93,12 +93,20 @@ sed -i 's/\(define ASYNC_VERSION  "[0-9.]*\)"/\1.1"/' \
     "$source/src/tool/async_main.c"
 quietly 'make deb, a later version' build new
 
+# to be installed there, where there is no network
+monitor() {
+    mkdir -p "$root/usr/src/prometheus/partial"
+    inside apt-get -q -y --no-install-recommends --download-only \
+        -o Dir::Cache::archives=/usr/src/prometheus install prometheus
+}
+quietly 'fetching Prometheus' monitor
+
 
 # --- the machine ------------------------------------------------------------
 
 rm "$root/usr/sbin/policy-rc.d"
 rm -rf "$root"/var/cache/apt/archives/*.deb "$source/build"
-cp t/trial/administrator.sh "$root/usr/src/"
+cp t/trial/administrator.sh t/trial/receiver.py "$root/usr/src/"
 echo '/dev/vda / ext4 rw 0 1' > "$root/etc/fstab"
 
 cat > "$root/etc/systemd/system/trial.service" << 'END'
