@@ -61,6 +61,7 @@ class Record:
         self.executions = 0
         self.answered = 0
         self.running = 0
+        self.working = 0
         self.most = 0
         self.jobs = {}
         self.log = os.open(os.path.join(folder, "log.jsonl"),
@@ -77,7 +78,8 @@ class Record:
         with self.lock:
             self.executions += 1
             self.running += 1
-            self.most = max(self.most, self.running)
+            self.working += 1
+            self.most = max(self.most, self.working)
             request.n = self.executions
             if request.job:
                 self.jobs[request.job] = self.jobs.get(request.job, 0) + 1
@@ -86,6 +88,11 @@ class Record:
             if request.body:
                 self.keep(request.n, "body", request.body)
         self.line("arrived", request)
+
+    def worked(self):
+        """What is left is the answer: once it was sent the next may come."""
+        with self.lock:
+            self.working -= 1
 
     def ended(self, request, event):
         with self.lock:
@@ -190,7 +197,10 @@ class Connection(socketserver.BaseRequestHandler):
         return len(request.body) == length
 
     def execute(self, request):
-        self.wait(float(request.ask("sleep", "0")))
+        try:
+            self.wait(float(request.ask("sleep", "0")))
+        finally:
+            record.worked()
         if request.ask("reset") == "before":
             self.reset()
         if request.ask("raw") is not None:
