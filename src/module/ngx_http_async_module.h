@@ -365,6 +365,8 @@ ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
 ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
+
+/* ngx_http_async_id.c */
 ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);
 
 /* ngx_http_async_forget.c */

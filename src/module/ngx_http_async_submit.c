@@ -7,8 +7,6 @@
 #include "ngx_http_async_metrics.h"
 #include "ngx_http_async_verify.h"
 
-#include <sys/random.h>
-
 
 #define NGX_HTTP_ASYNC_URI_MAX   256
 #define NGX_HTTP_ASYNC_URL_MAX   512          /* of a status prefix */
@@ -521,33 +519,6 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
     op->job.status_prefix.data = (char *) ngx_pstrdup(op->pool, &prefix);
 
     return op->job.status_prefix.data ? NGX_OK : NGX_ERROR;
-}
-
-
-/* a system call for each id would cost more than the id: take many at once */
-
-ngx_int_t
-ngx_http_async_make_id(async_id_t *id, int64_t now)
-{
-    static uint8_t  random[ASYNC_ID_RANDOM * 25];
-    static size_t   left;
-    static pid_t    pid;
-
-    if (left == 0 || pid != ngx_pid) {
-
-        if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-            return NGX_ERROR;
-        }
-
-        left = sizeof(random);
-        pid = ngx_pid;
-    }
-
-    left -= ASYNC_ID_RANDOM;
-    async_id_make(id, now, random + left);
-    ngx_memzero(random + left, ASYNC_ID_RANDOM);
-
-    return NGX_OK;
 }
 
 
