@@ -6,10 +6,22 @@
 #include "ngx_http_async_module.h"
 
 
-#define NGX_HTTP_ASYNC_POOL  4096
+#define NGX_HTTP_ASYNC_POOL   4096
+#define NGX_HTTP_ASYNC_POOLS  256
 
 
+static ngx_pool_t *ngx_http_async_op_pool(void);
 static void ngx_http_async_op_gone(void *data);
+
+
+/*
+ * Pools that are ready to be used again.  Ops are answered by the batch: if
+ * each gave its memory back, malloc would give all of it back to the kernel,
+ * and fault it in anew for the next batch.
+ */
+
+static ngx_pool_t  *ngx_http_async_pools[NGX_HTTP_ASYNC_POOLS];
+static ngx_uint_t   ngx_http_async_npools;
 
 
 ngx_http_async_op_t *
@@ -22,7 +34,7 @@ ngx_http_async_create_op(ngx_http_request_t *r,
 
     cln = NULL;
 
-    pool = ngx_create_pool(NGX_HTTP_ASYNC_POOL, ngx_cycle->log);
+    pool = ngx_http_async_op_pool();
     if (pool == NULL) {
         return NULL;
     }
@@ -50,6 +62,22 @@ ngx_http_async_create_op(ngx_http_request_t *r,
     }
 
     return op;
+}
+
+
+static ngx_pool_t *
+ngx_http_async_op_pool(void)
+{
+    ngx_pool_t  *pool;
+
+    if (ngx_http_async_npools == 0) {
+        return ngx_create_pool(NGX_HTTP_ASYNC_POOL, ngx_cycle->log);
+    }
+
+    pool = ngx_http_async_pools[--ngx_http_async_npools];
+    pool->log = ngx_cycle->log;
+
+    return pool;
 }
 
 
@@ -86,5 +114,17 @@ ngx_http_async_take_request(ngx_http_async_op_t *op)
 void
 ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc)
 {
-    ngx_destroy_pool(op->pool);
+    ngx_pool_t  *pool;
+
+    pool = op->pool;
+
+    if (ngx_http_async_npools == NGX_HTTP_ASYNC_POOLS
+        || pool->d.next || pool->cleanup)
+    {
+        ngx_destroy_pool(pool);
+        return;
+    }
+
+    ngx_reset_pool(pool);
+    ngx_http_async_pools[ngx_http_async_npools++] = pool;
 }
