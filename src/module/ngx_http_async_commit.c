@@ -4,6 +4,17 @@
  * at most one batch of them is on the commits thread, and what arrives
  * meanwhile is the next.  An answer goes out only after the commit of its
  * batch returned.
+ *
+ * The next batch is on its way before the one that is done is answered, so
+ * that the disk works while we do.  For that both must be of a size: clients
+ * that wait for their answers come back together, and would form one large
+ * batch, during which nobody is left to be served, and one of the first that
+ * came back.  So a batch that is much smaller than the one before is held for
+ * as long as each turn of the event loop brings more.
+ *
+ * If another process commits in between, his commit is what we work beside: a
+ * batch is to be all that there is, and is held for a moment, since it would
+ * only wait behind the door, where it cannot grow.
  */
 
 #include "ngx_http_async_module.h"
@@ -11,6 +22,7 @@
 
 #define NGX_HTTP_ASYNC_BATCH_MAX  1024
 #define NGX_HTTP_ASYNC_BATCH_SIZE (8 * 1024 * 1024)   /* bytes of bodies */
+#define NGX_HTTP_ASYNC_MOMENT     1           /* ms */
 #define NGX_HTTP_ASYNC_TICK       100         /* ms, looks for deadlines */
 #define NGX_HTTP_ASYNC_FILE_RATE  4096        /* bytes a ms, at the least */
 #define NGX_HTTP_ASYNC_HANG       500         /* ms past the deadline until a
@@ -30,17 +42,29 @@ typedef struct {
 typedef struct {
     ngx_http_async_main_conf_t  *amcf;
     ngx_queue_t                  waiting;     /* ngx_http_async_op_t */
+    ngx_uint_t                   nwaiting;
+    ngx_uint_t                   enough;      /* so many are not held */
+    ngx_uint_t                   seen;        /* so many were, a turn ago */
+    ngx_uint_t                   shared;      /* unsigned shared:1: another
+                                                 process commits, too */
     ngx_queue_t                  files;       /* ops on the file threads */
     ngx_uint_t                   busy;        /* unsigned busy:1: a batch is
                                                  on its way */
     ngx_uint_t                   refused;     /* since that was logged */
     time_t                       told;
     ngx_event_t                  tick;
-    ngx_thread_task_t           *task;        /* ctx: ngx_http_async_batch_t */
+    ngx_event_t                  hold;        /* posted, or a timer: the next
+                                                 is held */
+    ngx_thread_task_t           *task;
+    ngx_http_async_batch_t      *batch;       /* the next, or the busy one */
+    ngx_http_async_batch_t      *spare;
 } ngx_http_async_commits_t;
 
 
+static void ngx_http_async_commit_start(void);
 static void ngx_http_async_commit_next(void);
+static void ngx_http_async_commit_held(ngx_event_t *ev);
+static ngx_uint_t ngx_http_async_commit_take(ngx_http_async_batch_t *b);
 static void ngx_http_async_commit_thread(void *data, ngx_log_t *log);
 static void ngx_http_async_committed(ngx_event_t *ev);
 static void ngx_http_async_commit_refused(ngx_http_async_batch_t *b);
@@ -72,15 +96,16 @@ ngx_http_async_commit_init(ngx_cycle_t *cycle,
     }
 
     task = ngx_calloc(sizeof(ngx_thread_task_t)
-                      + sizeof(ngx_http_async_batch_t), cycle->log);
+                      + 2 * sizeof(ngx_http_async_batch_t), cycle->log);
     if (task == NULL) {
         return NGX_ERROR;
     }
 
-    task->ctx = task + 1;
     task->handler = ngx_http_async_commit_thread;
     task->event.handler = ngx_http_async_committed;
-    task->event.data = task->ctx;
+
+    ac->batch = (ngx_http_async_batch_t *) (task + 1);
+    ac->spare = ac->batch + 1;
 
     ngx_queue_init(&ac->waiting);
     ngx_queue_init(&ac->files);
@@ -88,6 +113,11 @@ ngx_http_async_commit_init(ngx_cycle_t *cycle,
     ac->tick.handler = ngx_http_async_commit_tick;
     ac->tick.data = ac;
     ac->tick.log = cycle->log;
+
+    ac->hold.handler = ngx_http_async_commit_held;
+    ac->hold.data = ac;
+    ac->hold.log = cycle->log;
+
     ac->task = task;
 
     return NGX_OK;
@@ -99,7 +129,12 @@ ngx_http_async_commit(ngx_http_async_op_t *op)
 {
     op->event.deadline = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE;
 
-    ngx_queue_insert_tail(&ngx_http_async_commits.waiting, &op->queue);
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+
+    ngx_queue_insert_tail(&ac->waiting, &op->queue);
+    ac->nwaiting++;
 
     ngx_http_async_commit_arm();
     ngx_http_async_commit_next();
@@ -116,23 +151,98 @@ ngx_http_async_commit_resume(void)
 static void
 ngx_http_async_commit_next(void)
 {
-    size_t                     size;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
+
+    if (ac->busy || ac->nwaiting == 0) {
+        return;
+    }
+
+    if (ac->nwaiting >= ac->enough) {
+        ngx_http_async_commit_start();
+
+    } else if (!ac->hold.posted && !ac->hold.timer_set) {
+        ac->seen = ac->nwaiting;
+
+        if (ac->shared) {
+            ngx_add_timer(&ac->hold, NGX_HTTP_ASYNC_MOMENT);
+
+        } else {
+            ngx_post_event(&ac->hold, &ngx_posted_next_events);
+        }
+    }
+}
+
+
+/* a turn of the event loop later, or a moment */
+
+static void
+ngx_http_async_commit_held(ngx_event_t *ev)
+{
+    ngx_http_async_commits_t  *ac;
+
+    ac = ev->data;
+
+    if (ac->nwaiting <= (ac->shared ? 2 * ac->seen : ac->seen)) {
+        ac->enough = 0;
+    }
+
+    ngx_http_async_commit_next();
+}
+
+
+static void
+ngx_http_async_commit_start(void)
+{
     ngx_uint_t                 n;
-    ngx_queue_t               *q;
-    ngx_http_async_op_t       *op;
     ngx_http_async_batch_t    *b;
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
 
-    if (ac->busy || ngx_queue_empty(&ac->waiting)
-        || !ngx_http_async_published())
-    {
+    if (!ngx_http_async_published()) {
         return;
     }
 
-    b = ac->task->ctx;
+    if (ac->hold.posted) {
+        ngx_delete_posted_event(&ac->hold);
+    }
 
+    if (ac->hold.timer_set) {
+        ngx_del_timer(&ac->hold);
+    }
+
+    b = ac->batch;
+    n = ngx_http_async_commit_take(b);
+
+    ac->task->ctx = b;
+    ac->task->event.data = b;
+
+    if (ngx_thread_task_post(ac->amcf->commits, ac->task) != NGX_OK) {
+
+        while (n--) {
+            b->ops[n]->in_flight = 0;
+            b->ops[n]->handler(b->ops[n], ASYNC_UNAVAILABLE);
+        }
+
+        return;
+    }
+
+    ac->busy = 1;
+}
+
+
+static ngx_uint_t
+ngx_http_async_commit_take(ngx_http_async_batch_t *b)
+{
+    size_t                     size;
+    ngx_uint_t                 n;
+    ngx_queue_t               *q;
+    ngx_http_async_op_t       *op;
+    ngx_http_async_commits_t  *ac;
+
+    ac = &ngx_http_async_commits;
     size = 0;
 
     for (n = 0;
@@ -150,6 +260,8 @@ ngx_http_async_commit_next(void)
         b->events[n] = op->event;
     }
 
+    ac->nwaiting -= n;
+
     ngx_memzero(&b->batch, sizeof(async_batch_t));
 
     b->store = ngx_http_async_store();
@@ -163,17 +275,7 @@ ngx_http_async_commit_next(void)
                                          - ngx_current_msec);
     b->batch.wait_ms = ngx_max(b->batch.wait_ms, 1);
 
-    if (ngx_thread_task_post(ac->amcf->commits, ac->task) != NGX_OK) {
-
-        while (n--) {
-            b->ops[n]->in_flight = 0;
-            b->ops[n]->handler(b->ops[n], ASYNC_UNAVAILABLE);
-        }
-
-        return;
-    }
-
-    ac->busy = 1;
+    return n;
 }
 
 
@@ -222,21 +324,27 @@ ngx_http_async_committed(ngx_event_t *ev)
             && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) > 0)
         {
             ngx_queue_insert_head(&ac->waiting, &op->queue);
+            ac->nwaiting++;
             b->ops[i] = NULL;
         }
     }
+
+    /* an answer may lead to the next submit of its connection */
+
+    ac->batch = ac->spare;
+    ac->spare = b;
+    ac->busy = 0;
+    ac->shared = b->batch.waited;
+    ac->enough = ac->shared ? b->batch.n + ac->nwaiting : b->batch.n / 2;
+    ac->enough = ngx_min(ac->enough, NGX_HTTP_ASYNC_BATCH_MAX);
+
+    ngx_http_async_commit_next();
 
     for (i = 0; i < b->batch.n; i++) {
         if (b->ops[i]) {
             b->ops[i]->handler(b->ops[i], b->events[i].rc);
         }
     }
-
-    /* not before: an answer may lead to the next submit of its connection */
-
-    ac->busy = 0;
-
-    ngx_http_async_commit_next();
 }
 
 
@@ -295,6 +403,7 @@ ngx_http_async_commit_tick(ngx_event_t *ev)
         }
 
         ngx_queue_remove(q);
+        ac->nwaiting--;
         op->handler(op, error ? ASYNC_UNAVAILABLE : ASYNC_LATE);
     }
 
@@ -350,7 +459,7 @@ ngx_http_async_commit_hanging(void)
         return;
     }
 
-    b = ac->task->ctx;
+    b = ac->batch;
 
     for (i = 0; i < b->batch.n; i++) {
         op = b->ops[i];

@@ -3,14 +3,14 @@
 #include "async_sieve.h"
 
 
-static async_rc_t async_batch_sealed(async_store_t *store,
-    async_batch_t *batch, async_error_t *err);
 typedef struct {
     async_batch_t   *batch;
     async_submit_t  *submits;
 } async_batch_run_t;
 
 
+static async_rc_t async_batch_sealed(async_store_t *store,
+    async_batch_t *batch, async_error_t *err);
 static async_rc_t async_batch_write(async_store_t *store, void *data,
     async_error_t *err);
 static async_rc_t async_batch_run(async_store_t *store, async_batch_t *batch,
@@ -151,6 +151,8 @@ async_batch_write(async_store_t *store, void *data, async_error_t *err)
     batch = run->batch;
 
     rc = async_work_begin(&work, store, batch->now, batch->wait_ms, err);
+
+    batch->waited = store->door.waited;
 
     if (rc == ASYNC_OK) {
         rc = async_batch_apply(&work, batch, run->submits,

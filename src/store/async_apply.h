@@ -193,6 +193,7 @@ typedef struct {
     async_sweep_t          *sweep;     /* or NULL */
     int64_t                 now;       /* unix ms */
     int64_t                 wait_ms;   /* for the door; 0 = 2,000 */
+    bool                    waited;    /* out: another process was there */
 } async_batch_t;
 
 

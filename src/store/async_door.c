@@ -232,9 +232,14 @@ async_door_lock(async_door_t *door, int64_t wait_ms, async_error_t *err)
     int              rc;
     struct timespec  until;
 
-    until = async_door_until(wait_ms);
+    rc = pthread_mutex_trylock(&door->map->mutex);
+    door->waited = rc == EBUSY;
 
-    rc = pthread_mutex_clocklock(&door->map->mutex, CLOCK_MONOTONIC, &until);
+    if (door->waited) {
+        until = async_door_until(wait_ms);
+        rc = pthread_mutex_clocklock(&door->map->mutex, CLOCK_MONOTONIC,
+                                     &until);
+    }
 
     if (rc == EOWNERDEAD) {
 

@@ -66,6 +66,8 @@ async_seal_end(async_sealed_t *sealed)
 {
     unsigned  i;
 
+    sealed->given->waited = sealed->batch.waited;
+
     if (sealed->memory == NULL) {
         return;
     }
@@ -75,7 +77,6 @@ async_seal_end(async_sealed_t *sealed)
         sealed->given->events[i].id = sealed->batch.events[i].id;
         sealed->given->events[i].joined = sealed->batch.events[i].joined;
         sealed->given->events[i].due = sealed->batch.events[i].due;
-        sealed->given->events[i].joined = sealed->batch.events[i].joined;
     }
 
     free(sealed->memory);
