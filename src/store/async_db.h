@@ -60,6 +60,7 @@
 #include <lmdb.h>
 #include <stdatomic.h>
 
+#include "async_ahead.h"
 #include "async_apply.h"
 #include "async_cipher.h"
 #include "async_door.h"
@@ -332,6 +333,7 @@ struct async_store_s {
     int                seat;         /* of it, -1 = none */
     atomic_int         health;       /* async_store_health_t */
     async_scribe_t    *scribe;       /* NULL until the first write */
+    async_ahead_t     *ahead;        /* his; NULL until the first commit */
     async_key_ring_t  *_Atomic ring; /* NULL: no key was ever given */
     async_door_t       door;
 

@@ -522,6 +522,7 @@ async_store_close(async_store_t *store)
     async_slate_detach(store);
 
     async_scribe_close(store);
+    async_ahead_end(store);
 
     async_door_close(&store->door);
 

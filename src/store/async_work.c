@@ -238,6 +238,7 @@ async_work_commit(async_work_t *work, async_error_t *err)
 
     if (result == ASYNC_OK) {
         async_bell_ring(store);
+        async_ahead_tell(store);
     }
 
     async_work_gone_end(work, result == ASYNC_OK);

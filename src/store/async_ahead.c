@@ -1,0 +1,214 @@
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "async_ahead.h"
+#include "async_db.h"
+
+
+#define ASYNC_AHEAD_ROOM   (2ull << 20)      /* bytes */
+#define ASYNC_AHEAD_SLICE  (256ull << 10)
+
+
+struct async_ahead_s {
+    int              fd;             /* -1 = not open */
+    void            *zeros;          /* a slice of them */
+    uint64_t         size;           /* of the map: no page lies beyond */
+    size_t           last;           /* page, of the last commit */
+    bool             there;          /* the thread is, or was */
+    bool             off;            /* it cannot be */
+    pthread_t        thread;
+    pthread_mutex_t  lock;
+    pthread_cond_t   changed;
+    uint64_t         used;           /* bytes, by the last commit */
+    bool             ends;
+};
+
+
+static void async_ahead_start(async_ahead_t *ahead, async_store_t *store);
+static bool async_ahead_open(async_ahead_t *ahead,
+    const async_store_t *store);
+static void *async_ahead_main(void *data);
+static bool async_ahead_short(const async_ahead_t *ahead);
+
+
+void
+async_ahead_tell(async_store_t *store)
+{
+    MDB_stat        st;
+    MDB_envinfo     info;
+    async_ahead_t  *ahead;
+
+    if (mdb_env_info(store->env, &info) != MDB_SUCCESS
+        || mdb_env_stat(store->env, &st) != MDB_SUCCESS)
+    {
+        return;
+    }
+
+    ahead = store->ahead;
+
+    if (ahead == NULL) {
+        ahead = calloc(1, sizeof(async_ahead_t));
+
+        if (ahead != NULL) {
+            ahead->fd = -1;
+            ahead->size = info.me_mapsize;
+            ahead->last = info.me_last_pgno;
+            store->ahead = ahead;
+        }
+
+        return;
+    }
+
+    if (info.me_last_pgno == ahead->last || ahead->off) {
+        return;
+    }
+
+    ahead->last = info.me_last_pgno;
+
+    if (!ahead->there) {
+        async_ahead_start(ahead, store);
+    }
+
+    if (ahead->there) {
+        (void) pthread_mutex_lock(&ahead->lock);
+        ahead->used = (info.me_last_pgno + 1) * (uint64_t) st.ms_psize;
+        (void) pthread_cond_signal(&ahead->changed);
+        (void) pthread_mutex_unlock(&ahead->lock);
+    }
+}
+
+
+static void
+async_ahead_start(async_ahead_t *ahead, async_store_t *store)
+{
+    sigset_t  all, before;
+
+    (void) pthread_mutex_init(&ahead->lock, NULL);
+    (void) pthread_cond_init(&ahead->changed, NULL);
+
+    /* signals are for the threads of the program */
+
+    sigfillset(&all);
+    (void) pthread_sigmask(SIG_BLOCK, &all, &before);
+
+    ahead->there = async_ahead_open(ahead, store)
+                   && pthread_create(&ahead->thread, NULL, async_ahead_main,
+                                     ahead) == 0;
+    ahead->off = !ahead->there;
+
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+
+static bool
+async_ahead_open(async_ahead_t *ahead, const async_store_t *store)
+{
+    struct stat  st;
+
+    ahead->fd = openat(store->dir_fd, "data.mdb",
+                       O_WRONLY|O_APPEND|O_DIRECT|O_CLOEXEC|O_NOFOLLOW);
+
+    if (ahead->fd == -1 || fstat(ahead->fd, &st) == -1
+        || st.st_dev != store->dev[0] || st.st_ino != store->ino[0])
+    {
+        return false;
+    }
+
+    /* never written to: the kernel has one page for all of it */
+
+    ahead->zeros = mmap(NULL, ASYNC_AHEAD_SLICE, PROT_READ,
+                        MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
+
+    if (ahead->zeros == MAP_FAILED) {
+        ahead->zeros = NULL;
+    }
+
+    return ahead->zeros != NULL;
+}
+
+
+static void *
+async_ahead_main(void *data)
+{
+    ssize_t         n;
+    async_ahead_t  *ahead = data;
+
+    (void) pthread_mutex_lock(&ahead->lock);
+
+    while (!ahead->ends) {
+
+        if (!async_ahead_short(ahead)) {
+            (void) pthread_cond_wait(&ahead->changed, &ahead->lock);
+            continue;
+        }
+
+        (void) pthread_mutex_unlock(&ahead->lock);
+        n = write(ahead->fd, ahead->zeros, ASYNC_AHEAD_SLICE);
+        (void) pthread_mutex_lock(&ahead->lock);
+
+        if (n != (ssize_t) ASYNC_AHEAD_SLICE) {
+            break;
+        }
+    }
+
+    (void) pthread_mutex_unlock(&ahead->lock);
+
+    return NULL;
+}
+
+
+/* a small store gets little */
+
+static bool
+async_ahead_short(const async_ahead_t *ahead)
+{
+    uint64_t     end, room;
+    struct stat  st;
+
+    if (fstat(ahead->fd, &st) == -1) {
+        return false;
+    }
+
+    end = (uint64_t) st.st_size;
+    room = ahead->used / 2 < ASYNC_AHEAD_ROOM ? ahead->used / 2
+                                              : ASYNC_AHEAD_ROOM;
+
+    return end < ahead->used + room && end + ASYNC_AHEAD_SLICE <= ahead->size;
+}
+
+
+void
+async_ahead_end(async_store_t *store)
+{
+    async_ahead_t  *ahead;
+
+    ahead = store->ahead;
+
+    if (ahead == NULL) {
+        return;
+    }
+
+    if (ahead->there) {
+        (void) pthread_mutex_lock(&ahead->lock);
+        ahead->ends = true;
+        (void) pthread_cond_signal(&ahead->changed);
+        (void) pthread_mutex_unlock(&ahead->lock);
+        (void) pthread_join(ahead->thread, NULL);
+    }
+
+    if (ahead->zeros != NULL) {
+        (void) munmap(ahead->zeros, ASYNC_AHEAD_SLICE);
+    }
+
+    if (ahead->fd != -1) {
+        close(ahead->fd);
+    }
+
+    free(ahead);
+    store->ahead = NULL;
+}
