@@ -10,7 +10,9 @@
 #include "async_loop.h"
 
 
-#define ASYNC_SETTLE_PACE   2       /* ms between commits: nginx writes too */
+#define ASYNC_SETTLE_PACE   2       /* ms after a commit of more than a few: */
+#define ASYNC_SETTLE_FEW    4       /* more come together, and nginx writes,
+                                       too */
 #define ASYNC_SETTLE_RETRY  100     /* ms after a store that was not ready */
 #define ASYNC_SETTLE_DOOR   500     /* ms to wait for the store's door */
 #define ASYNC_SETTLE_PAUSE  250     /* ms before a job that nginx gave back */
@@ -145,6 +147,7 @@ void
 async_settle_commit(async_loop_t *w, int64_t now)
 {
     bool                    claims;
+    unsigned                n;
     async_rc_t              rc;
     async_sweep_t          *sweep;
     async_claim_request_t   claim;
@@ -179,6 +182,7 @@ async_settle_commit(async_loop_t *w, int64_t now)
         async_bell_arm(w->bell);
     }
 
+    n = w->nended;
     rc = async_settle_apply(w, claims ? &claim : NULL, sweep, now);
 
     if (rc == ASYNC_OK) {
@@ -197,8 +201,14 @@ async_settle_commit(async_loop_t *w, int64_t now)
         async_chores_swept(&w->chores, now);
     }
 
-    w->next_commit = async_clock_ms(CLOCK_BOOTTIME)
-                     + (w->stuck ? ASYNC_SETTLE_RETRY : ASYNC_SETTLE_PACE);
+    w->next_commit = async_clock_ms(CLOCK_BOOTTIME);
+
+    if (w->stuck) {
+        w->next_commit += ASYNC_SETTLE_RETRY;
+
+    } else if (n + claim.n > ASYNC_SETTLE_FEW) {
+        w->next_commit += ASYNC_SETTLE_PACE;
+    }
 }
 
 
