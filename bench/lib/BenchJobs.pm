@@ -137,12 +137,13 @@ sub client {
 }
 
 
-# the worker beside a queue of 100,000
+# the worker beside a queue of 100,000; with Redis it is Redis that has them
 sub waiting {
     my ($table) = @_;
     my $count = quick() ? 10_000 : 100_000;
     my $ours  = BenchOurs->new('waiting');
     my $t     = $ours->{t};
+    my $lua   = BenchPeers->lua($t);
 
     $t->start_worker;
     sleep 1;
@@ -151,9 +152,15 @@ sub waiting {
     submit_all("$ours->{url}/reports", undef, $count, $t);
     settle($ours->pids);
 
+    my $after = anonymous_of($t->pid('worker'));
+    submit_all($lua->{submit}, undef, $count, $t);
+
     $table->row("the worker's memory, $count jobs wait, KB", 'with none',
-                anonymous_of($t->pid('worker')), $before);
-    $ours->stop;
+                $after, $before);
+    $table->row("the worker's memory, $count jobs wait, KB",
+                'nginx + Lua + Redis', $after, memory_of($lua->{pids}),
+                most => 1 / 3);
+    $_->stop for $lua, $ours;
     return;
 }
 

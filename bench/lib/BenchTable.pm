@@ -35,8 +35,8 @@ sub row {
     my $ratio = $both[1]{median} ? $both[0]{median} / $both[1]{median} : 0;
     my $fits  = defined $mark{least} ? $ratio >= $mark{least}
               : defined $mark{most}  ? $ratio <= $mark{most} : 1;
-    my $to    = defined $mark{least} ? ">= $mark{least}"
-              : defined $mark{most}  ? "<= $mark{most}" : '';
+    my $to    = defined $mark{least} ? sprintf '>= %.2g', $mark{least}
+              : defined $mark{most}  ? sprintf '<= %.2g', $mark{most} : '';
 
     printf "%-46s %-26s %14s %14s %8.2f  %s%s\n", $measure, $beside,
            _figure($both[0]), _figure($both[1]), $ratio, $to,
