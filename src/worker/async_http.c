@@ -7,7 +7,6 @@
  * told from one that broke in the middle of the work.
  */
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -17,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/queue.h>
 
+#include "async_easy.h"
 #include "async_http.h"
 
 
@@ -51,9 +51,6 @@ struct async_http_s {
 
 static bool async_http_headers(async_transfer_t *t,
     const async_http_request_t *request);
-static bool async_http_header(async_transfer_t *t, const char *name,
-    const char *value);
-static bool async_http_append(async_transfer_t *t, const char *line);
 static CURLcode async_http_setup(async_transfer_t *t,
     const async_http_request_t *request);
 static CURLcode async_http_method(CURL *easy,
@@ -199,8 +196,6 @@ async_http_headers(async_transfer_t *t, const async_http_request_t *request)
     unsigned     i;
     const char  *own;
 
-    /* a name and a colon alone: libcurl's own line is left out */
-
     static const char *const  off[] = {
         "Accept", "Content-Type", "Expect", "Transfer-Encoding",
         "User-Agent", NULL
@@ -215,13 +210,15 @@ async_http_headers(async_transfer_t *t, const async_http_request_t *request)
             }
         }
 
-        if (n == request->nheaders && !async_http_header(t, own, NULL)) {
+        if (n == request->nheaders
+            && !async_easy_header(&t->headers, own, NULL))
+        {
             return false;
         }
     }
 
     for (i = 0; i < request->nheaders; i++) {
-        if (!async_http_header(t, request->headers[i].name,
+        if (!async_easy_header(&t->headers, request->headers[i].name,
                                request->headers[i].value))
         {
             return false;
@@ -230,60 +227,6 @@ async_http_headers(async_transfer_t *t, const async_http_request_t *request)
 
     return true;
 }
-
-
-/* libcurl's forms: "Name: value", "Name;" sends an empty one, "Name:" none */
-
-static bool
-async_http_header(async_transfer_t *t, const char *name, const char *value)
-{
-    bool   done;
-    char  *line;
-
-    if (value == NULL) {
-        if (asprintf(&line, "%s:", name) < 0) {
-            return false;
-        }
-
-    } else if (value[strspn(value, " \t")] == '\0') {
-        if (asprintf(&line, "%s;", name) < 0) {
-            return false;
-        }
-
-    } else if (asprintf(&line, "%s: %s", name, value) < 0) {
-        return false;
-    }
-
-    done = async_http_append(t, line);
-    free(line);
-
-    return done;
-}
-
-
-static bool
-async_http_append(async_transfer_t *t, const char *line)
-{
-    struct curl_slist  *list;
-
-    list = curl_slist_append(t->headers, line);
-    if (list == NULL) {
-        return false;
-    }
-
-    t->headers = list;
-
-    return true;
-}
-
-
-#define async_http_set(easy, option, value)                                  \
-    do {                                                                     \
-        CURLcode  code_ = curl_easy_setopt(easy, option, value);             \
-        if (code_ != CURLE_OK) {                                             \
-            return code_;                                                    \
-        }                                                                    \
-    } while (0)
 
 
 static CURLcode
@@ -304,20 +247,20 @@ async_http_setup(async_transfer_t *t, const async_http_request_t *request)
         return code;
     }
 
-    async_http_set(easy, CURLOPT_PRIVATE, t);
-    async_http_set(easy, CURLOPT_ERRORBUFFER, t->why);
-    async_http_set(easy, CURLOPT_UNIX_SOCKET_PATH, request->socket);
-    async_http_set(easy, CURLOPT_REQUEST_TARGET, request->target);
-    async_http_set(easy, CURLOPT_HTTPHEADER, t->headers);
+    async_easy_set(easy, CURLOPT_PRIVATE, t);
+    async_easy_set(easy, CURLOPT_ERRORBUFFER, t->why);
+    async_easy_set(easy, CURLOPT_UNIX_SOCKET_PATH, request->socket);
+    async_easy_set(easy, CURLOPT_REQUEST_TARGET, request->target);
+    async_easy_set(easy, CURLOPT_HTTPHEADER, t->headers);
 
-    async_http_set(easy, CURLOPT_SOCKOPTFUNCTION, async_http_on_socket);
-    async_http_set(easy, CURLOPT_SOCKOPTDATA, t);
-    async_http_set(easy, CURLOPT_READFUNCTION, async_http_on_read);
-    async_http_set(easy, CURLOPT_READDATA, t);
-    async_http_set(easy, CURLOPT_HEADERFUNCTION, async_http_on_line);
-    async_http_set(easy, CURLOPT_HEADERDATA, t);
-    async_http_set(easy, CURLOPT_WRITEFUNCTION, async_http_on_body);
-    async_http_set(easy, CURLOPT_WRITEDATA, t);
+    async_easy_set(easy, CURLOPT_SOCKOPTFUNCTION, async_http_on_socket);
+    async_easy_set(easy, CURLOPT_SOCKOPTDATA, t);
+    async_easy_set(easy, CURLOPT_READFUNCTION, async_http_on_read);
+    async_easy_set(easy, CURLOPT_READDATA, t);
+    async_easy_set(easy, CURLOPT_HEADERFUNCTION, async_http_on_line);
+    async_easy_set(easy, CURLOPT_HEADERDATA, t);
+    async_easy_set(easy, CURLOPT_WRITEFUNCTION, async_http_on_body);
+    async_easy_set(easy, CURLOPT_WRITEDATA, t);
 
     return CURLE_OK;
 }
@@ -329,24 +272,24 @@ async_http_method(CURL *easy, const async_http_request_t *request)
     /* the answer to HEAD announces a length that does not come */
 
     if (strcmp(request->method, "HEAD") == 0) {
-        async_http_set(easy, CURLOPT_NOBODY, 1L);
+        async_easy_set(easy, CURLOPT_NOBODY, 1L);
         return CURLE_OK;
     }
 
     if (request->has_body) {
-        async_http_set(easy, CURLOPT_UPLOAD, 1L);
-        async_http_set(easy, CURLOPT_INFILESIZE_LARGE,
+        async_easy_set(easy, CURLOPT_UPLOAD, 1L);
+        async_easy_set(easy, CURLOPT_INFILESIZE_LARGE,
                        (curl_off_t) request->body_len);
     } else {
-        async_http_set(easy, CURLOPT_HTTPGET, 1L);
+        async_easy_set(easy, CURLOPT_HTTPGET, 1L);
     }
 
-    async_http_set(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    async_easy_set(easy, CURLOPT_CUSTOMREQUEST, request->method);
 
     /* 0 would mean no limit to libcurl; the handler counts as well */
 
     if (request->response_max > 0 && request->response_max < INT64_MAX) {
-        async_http_set(easy, CURLOPT_MAXFILESIZE_LARGE,
+        async_easy_set(easy, CURLOPT_MAXFILESIZE_LARGE,
                        (curl_off_t) request->response_max);
     }
 
@@ -354,26 +297,24 @@ async_http_method(CURL *easy, const async_http_request_t *request)
 }
 
 
-/* plain HTTP/1.1, once, over a connection that nobody shares */
+/* HTTP/1.1 over a unix socket, and nothing decoded */
 
 static CURLcode
 async_http_plain(CURL *easy)
 {
-    async_http_set(easy, CURLOPT_URL, "http://localhost/");
-    async_http_set(easy, CURLOPT_PATH_AS_IS, 1L);
-    async_http_set(easy, CURLOPT_PROTOCOLS_STR, "http");
-    async_http_set(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-    async_http_set(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    async_http_set(easy, CURLOPT_FRESH_CONNECT, 1L);
-    async_http_set(easy, CURLOPT_FORBID_REUSE, 1L);
-    async_http_set(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    async_http_set(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    async_http_set(easy, CURLOPT_PROXY, "");
-    async_http_set(easy, CURLOPT_NOPROXY, "*");
-    async_http_set(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-    async_http_set(easy, CURLOPT_NOSIGNAL, 1L);
-    async_http_set(easy, CURLOPT_BUFFERSIZE, (long) ASYNC_HTTP_BUFFER);
-    async_http_set(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long) ASYNC_HTTP_BUFFER);
+    CURLcode  code;
+
+    code = async_easy_plain(easy);
+    if (code != CURLE_OK) {
+        return code;
+    }
+
+    async_easy_set(easy, CURLOPT_URL, "http://localhost/");
+    async_easy_set(easy, CURLOPT_PROTOCOLS_STR, "http");
+    async_easy_set(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+    async_easy_set(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    async_easy_set(easy, CURLOPT_BUFFERSIZE, (long) ASYNC_HTTP_BUFFER);
+    async_easy_set(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long) ASYNC_HTTP_BUFFER);
 
     return CURLE_OK;
 }
@@ -506,17 +447,14 @@ async_transfer_t *
 async_http_ended(async_http_t *http, void **data, async_http_end_t *end,
     const char **why)
 {
-    int                left;
     CURLMsg           *msg;
     CURLcode           code;
     async_transfer_t  *t;
 
-    do {
-        msg = curl_multi_info_read(http->multi, &left);
-        if (msg == NULL) {
-            return NULL;
-        }
-    } while (msg->msg != CURLMSG_DONE);
+    msg = async_easy_ended(http->multi);
+    if (msg == NULL) {
+        return NULL;
+    }
 
     code = msg->data.result;
     curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **) &t);

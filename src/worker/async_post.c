@@ -1,4 +1,3 @@
-#include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "async_easy.h"
 #include "async_policy.h"
 #include "async_post.h"
 
@@ -42,7 +42,6 @@ static int async_posts_on_timer(CURLM *multi, long ms, void *data);
 static void async_posts_tick(async_posts_t *posts, int64_t now);
 static bool async_post_headers(async_post_t *post,
     const async_post_request_t *request);
-static bool async_post_header(async_post_t *post, const char *line);
 static CURLcode async_post_setup(async_post_t *post,
     const async_post_request_t *request, const char *ca);
 static CURLcode async_post_safe(CURL *easy, const char *ca);
@@ -272,60 +271,24 @@ async_posts_stop(async_posts_t *posts, async_post_t *post)
 static bool
 async_post_headers(async_post_t *post, const async_post_request_t *request)
 {
-    bool      done;
-    char     *line;
     unsigned  i;
 
     /* a receiver that is asked first would cost a second of each try */
 
-    if (!async_post_header(post, "Expect:")) {
+    if (!async_easy_header(&post->headers, "Expect", NULL)) {
         return false;
     }
 
     for (i = 0; i < request->nheaders; i++) {
-
-        if (asprintf(&line, "%s: %s", request->headers[i].name,
-                     request->headers[i].value) < 0)
+        if (!async_easy_header(&post->headers, request->headers[i].name,
+                               request->headers[i].value))
         {
             return false;
         }
-
-        done = async_post_header(post, line);
-        free(line);
-
-        if (!done) {
-            return false;
-        }
     }
 
     return true;
 }
-
-
-static bool
-async_post_header(async_post_t *post, const char *line)
-{
-    struct curl_slist  *list;
-
-    list = curl_slist_append(post->headers, line);
-
-    if (list == NULL) {
-        return false;
-    }
-
-    post->headers = list;
-
-    return true;
-}
-
-
-#define async_post_set(easy, option, value)                                  \
-    do {                                                                     \
-        CURLcode  code_ = curl_easy_setopt(easy, option, value);             \
-        if (code_ != CURLE_OK) {                                             \
-            return code_;                                                    \
-        }                                                                    \
-    } while (0)
 
 
 static CURLcode
@@ -342,21 +305,21 @@ async_post_setup(async_post_t *post, const async_post_request_t *request,
         return code;
     }
 
-    async_post_set(easy, CURLOPT_PRIVATE, post);
-    async_post_set(easy, CURLOPT_URL, request->url);
-    async_post_set(easy, CURLOPT_POST, 1L);
-    async_post_set(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+    async_easy_set(easy, CURLOPT_PRIVATE, post);
+    async_easy_set(easy, CURLOPT_URL, request->url);
+    async_easy_set(easy, CURLOPT_POST, 1L);
+    async_easy_set(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                    (curl_off_t) request->body.len);
-    async_post_set(easy, CURLOPT_POSTFIELDS, request->body.data);
-    async_post_set(easy, CURLOPT_HTTPHEADER, post->headers);
-    async_post_set(easy, CURLOPT_USERAGENT, ASYNC_POST_AGENT);
+    async_easy_set(easy, CURLOPT_POSTFIELDS, request->body.data);
+    async_easy_set(easy, CURLOPT_HTTPHEADER, post->headers);
+    async_easy_set(easy, CURLOPT_USERAGENT, ASYNC_POST_AGENT);
 
-    async_post_set(easy, CURLOPT_OPENSOCKETFUNCTION, async_post_on_open);
-    async_post_set(easy, CURLOPT_OPENSOCKETDATA, post);
-    async_post_set(easy, CURLOPT_HEADERFUNCTION, async_post_on_line);
-    async_post_set(easy, CURLOPT_HEADERDATA, post);
-    async_post_set(easy, CURLOPT_WRITEFUNCTION, async_post_on_body);
-    async_post_set(easy, CURLOPT_WRITEDATA, post);
+    async_easy_set(easy, CURLOPT_OPENSOCKETFUNCTION, async_post_on_open);
+    async_easy_set(easy, CURLOPT_OPENSOCKETDATA, post);
+    async_easy_set(easy, CURLOPT_HEADERFUNCTION, async_post_on_line);
+    async_easy_set(easy, CURLOPT_HEADERDATA, post);
+    async_easy_set(easy, CURLOPT_WRITEFUNCTION, async_post_on_body);
+    async_easy_set(easy, CURLOPT_WRITEDATA, post);
 
     return CURLE_OK;
 }
@@ -370,33 +333,32 @@ async_post_setup(async_post_t *post, const async_post_request_t *request,
 static CURLcode
 async_post_safe(CURL *easy, const char *ca)
 {
-    async_post_set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    async_post_set(easy, CURLOPT_HTTP_VERSION,
+    CURLcode  code;
+
+    code = async_easy_plain(easy);
+
+    if (code != CURLE_OK) {
+        return code;
+    }
+
+    async_easy_set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    async_easy_set(easy, CURLOPT_HTTP_VERSION,
                    (long) CURL_HTTP_VERSION_2TLS);
-    async_post_set(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    async_post_set(easy, CURLOPT_PATH_AS_IS, 1L);
-    async_post_set(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    async_post_set(easy, CURLOPT_FRESH_CONNECT, 1L);
-    async_post_set(easy, CURLOPT_FORBID_REUSE, 1L);
-    async_post_set(easy, CURLOPT_PROXY, "");
-    async_post_set(easy, CURLOPT_NOPROXY, "*");
-    async_post_set(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-    async_post_set(easy, CURLOPT_NOSIGNAL, 1L);
 
     /* a name server that hangs must not hold us when the time is over */
 
-    async_post_set(easy, CURLOPT_QUICK_EXIT, 1L);
+    async_easy_set(easy, CURLOPT_QUICK_EXIT, 1L);
 
-    async_post_set(easy, CURLOPT_TIMEOUT_MS, (long) ASYNC_POST_TIMEOUT);
-    async_post_set(easy, CURLOPT_CONNECTTIMEOUT_MS,
+    async_easy_set(easy, CURLOPT_TIMEOUT_MS, (long) ASYNC_POST_TIMEOUT);
+    async_easy_set(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    (long) ASYNC_POST_TIMEOUT);
-    async_post_set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    async_post_set(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    async_post_set(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-    async_post_set(easy, CURLOPT_BUFFERSIZE, (long) ASYNC_POST_ANSWER);
+    async_easy_set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    async_easy_set(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    async_easy_set(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+    async_easy_set(easy, CURLOPT_BUFFERSIZE, (long) ASYNC_POST_ANSWER);
 
     if (ca != NULL && *ca != '\0') {
-        async_post_set(easy, CURLOPT_CAINFO, ca);
+        async_easy_set(easy, CURLOPT_CAINFO, ca);
     }
 
     return CURLE_OK;
@@ -480,20 +442,17 @@ async_post_on_body(char *buf, size_t size, size_t n, void *data)
 async_post_t *
 async_posts_ended(async_posts_t *posts, void **data, async_post_end_t *end)
 {
-    int            left;
     long           status;
     CURLMsg       *msg;
     CURLcode       code;
     curl_off_t     seconds;
     async_post_t  *post;
 
-    do {
-        msg = curl_multi_info_read(posts->multi, &left);
+    msg = async_easy_ended(posts->multi);
 
-        if (msg == NULL) {
-            return NULL;
-        }
-    } while (msg->msg != CURLMSG_DONE);
+    if (msg == NULL) {
+        return NULL;
+    }
 
     code = msg->data.result;
     curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **) &post);
