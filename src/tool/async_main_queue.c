@@ -11,6 +11,7 @@
 #include "async_command.h"
 #include "async_main.h"
 #include "async_main_jobs.h"
+#include "async_seen.h"
 #include "async_table.h"
 
 
@@ -23,13 +24,6 @@ typedef struct {
     char                   name[ASYNC_QUEUE_MAX];
 } async_queue_seen_t;
 
-typedef struct {
-    async_queue_seen_t  *seen;
-    size_t               n;
-    size_t               room;
-    bool                 failed;
-} async_queues_seen_t;
-
 
 static int async_main_queues(const async_options_t *options);
 static int async_main_pause(const async_options_t *options);
@@ -38,7 +32,7 @@ static int async_main_purge(const async_options_t *options);
 static bool async_queues_each(void *data, const async_queue_t *q,
     const async_queue_figures_t *figures);
 static async_rc_t async_queues_print(async_view_t *view,
-    const async_queues_seen_t *all, bool json);
+    const async_seen_t *all, bool json);
 static void async_queue_row(async_table_t *table,
     const async_queue_seen_t *seen, async_queue_meter_t *meter, int64_t now);
 static void async_queue_json(const async_queue_seen_t *seen,
@@ -108,12 +102,12 @@ const async_command_t  async_commands_queue[] = {
 static int
 async_main_queues(const async_options_t *options)
 {
-    int                   status;
-    async_rc_t            rc;
-    async_view_t         *view;
-    async_error_t         err;
-    async_store_t        *store;
-    async_queues_seen_t   all;
+    int             status;
+    async_rc_t      rc;
+    async_seen_t    all;
+    async_view_t   *view;
+    async_error_t   err;
+    async_store_t  *store;
 
     view = async_main_look(options, &store, &status);
 
@@ -121,7 +115,7 @@ async_main_queues(const async_options_t *options)
         return status;
     }
 
-    memset(&all, 0, sizeof(async_queues_seen_t));
+    memset(&all, 0, sizeof(async_seen_t));
 
     rc = async_view_queues(view, async_queues_each, &all);
     rc = rc == ASYNC_OK && all.failed ? ASYNC_NO_SPACE : rc;
@@ -130,7 +124,7 @@ async_main_queues(const async_options_t *options)
         rc = async_queues_print(view, &all, options->given[ASYNC_OPTION_JSON]);
     }
 
-    free(all.seen);
+    free(all.rows);
     async_view_close(view);
     async_store_close(store);
 
@@ -142,24 +136,13 @@ static bool
 async_queues_each(void *data, const async_queue_t *q,
     const async_queue_figures_t *figures)
 {
-    size_t                room;
-    async_queue_seen_t   *seen;
-    async_queues_seen_t  *all = data;
+    async_queue_seen_t  *seen;
 
-    if (all->n == all->room) {
-        room = all->room == 0 ? 16 : all->room * 2;
-        seen = realloc(all->seen, room * sizeof(async_queue_seen_t));
+    seen = async_seen_add(data, sizeof(async_queue_seen_t));
 
-        if (seen == NULL) {
-            all->failed = true;
-            return false;
-        }
-
-        all->seen = seen;
-        all->room = room;
+    if (seen == NULL) {
+        return false;
     }
-
-    seen = &all->seen[all->n++];
 
     seen->queue = *q;
     seen->queue.name.len = q->name.len < ASYNC_QUEUE_MAX ? q->name.len
@@ -172,15 +155,15 @@ async_queues_each(void *data, const async_queue_t *q,
 
 
 static async_rc_t
-async_queues_print(async_view_t *view, const async_queues_seen_t *all,
-    bool json)
+async_queues_print(async_view_t *view, const async_seen_t *all, bool json)
 {
-    size_t                i;
-    int64_t               now;
-    async_rc_t            rc;
-    async_str_t           name;
-    async_table_t         table;
-    async_queue_meter_t   meter;
+    size_t                     i;
+    int64_t                    now;
+    async_rc_t                 rc;
+    async_str_t                name;
+    async_table_t              table;
+    async_queue_meter_t        meter;
+    const async_queue_seen_t  *seen = all->rows;
 
     static const char *const  heads[] = {
         "QUEUE", "STATE", "WAITING", "RUNNING", "OLDEST", "PER MIN", "P50",
@@ -195,17 +178,17 @@ async_queues_print(async_view_t *view, const async_queues_seen_t *all,
     (void) fputs(json ? "{\"queues\":[" : "", stdout);
 
     for (i = 0; i < all->n && rc == ASYNC_OK; i++) {
-        name.data = all->seen[i].name;
-        name.len = all->seen[i].queue.name.len;
+        name.data = seen[i].name;
+        name.len = seen[i].queue.name.len;
 
         rc = async_view_meter(view, name, &meter);
 
         if (rc == ASYNC_OK && json) {
             (void) fputs(i > 0 ? "," : "", stdout);
-            async_queue_json(&all->seen[i], &meter, now);
+            async_queue_json(&seen[i], &meter, now);
 
         } else if (rc == ASYNC_OK) {
-            async_queue_row(&table, &all->seen[i], &meter, now);
+            async_queue_row(&table, &seen[i], &meter, now);
         }
     }
 

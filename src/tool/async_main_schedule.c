@@ -12,6 +12,7 @@
 #include "async_main.h"
 #include "async_main_jobs.h"
 #include "async_schedules.h"
+#include "async_seen.h"
 #include "async_table.h"
 #include "async_time.h"
 
@@ -21,7 +22,6 @@
 
 #define ASYNC_SCHEDULE_REST  1024    /* bytes of its other strings */
 
-/* copied: nobody prints while he keeps the store's old pages alive */
 typedef struct {
     bool                    known;   /* what nginx.conf says of it is */
     async_schedule_t        said;    /* without payload */
@@ -32,20 +32,13 @@ typedef struct {
     char                    strings[ASYNC_SCHEDULE_REST];
 } async_schedule_seen_t;
 
-typedef struct {
-    async_schedule_seen_t  *seen;
-    size_t                  n;
-    size_t                  room;
-    bool                    failed;
-} async_schedules_seen_t;
-
 
 static int async_main_schedules(const async_options_t *options);
 static int async_schedules_list(const async_options_t *options);
 static bool async_schedules_each(void *data, const async_schedule_row_t *row);
 static void async_schedules_keep(async_schedule_seen_t *seen,
     async_str_t *to, async_str_t from);
-static bool async_schedules_print(async_schedules_seen_t *all, bool json);
+static bool async_schedules_print(const async_seen_t *all, bool json);
 static void async_schedules_row(async_table_t *table,
     const async_schedule_seen_t *seen);
 static void async_schedules_json(const async_schedule_seen_t *seen);
@@ -116,12 +109,12 @@ async_main_schedules(const async_options_t *options)
 static int
 async_schedules_list(const async_options_t *options)
 {
-    int                      status;
-    async_rc_t               rc;
-    async_view_t            *view;
-    async_error_t            err;
-    async_store_t           *store;
-    async_schedules_seen_t   all;
+    int             status;
+    async_rc_t      rc;
+    async_seen_t    all;
+    async_view_t   *view;
+    async_error_t   err;
+    async_store_t  *store;
 
     view = async_main_look(options, &store, &status);
 
@@ -129,7 +122,7 @@ async_schedules_list(const async_options_t *options)
         return status;
     }
 
-    memset(&all, 0, sizeof(async_schedules_seen_t));
+    memset(&all, 0, sizeof(async_seen_t));
 
     rc = async_view_schedules(view, async_schedules_each, &all);
 
@@ -143,7 +136,7 @@ async_schedules_list(const async_options_t *options)
         rc = ASYNC_NO_SPACE;
     }
 
-    free(all.seen);
+    free(all.rows);
 
     return rc == ASYNC_OK ? ASYNC_EXIT_DONE : async_main_unread(rc, &err);
 }
@@ -152,28 +145,16 @@ async_schedules_list(const async_options_t *options)
 static bool
 async_schedules_each(void *data, const async_schedule_row_t *row)
 {
-    size_t                   room;
-    async_id_t               id;
-    async_job_t              job;
-    async_schedule_seen_t   *seen;
-    async_schedules_seen_t  *all = data;
+    async_id_t              id;
+    async_job_t             job;
+    async_schedule_seen_t  *seen;
 
-    if (all->n == all->room) {
-        room = all->room == 0 ? 16 : all->room * 2;
-        seen = realloc(all->seen, room * sizeof(async_schedule_seen_t));
+    seen = async_seen_add(data, sizeof(async_schedule_seen_t));
 
-        if (seen == NULL) {
-            all->failed = true;
-            return false;
-        }
-
-        all->seen = seen;
-        all->room = room;
+    if (seen == NULL) {
+        return false;
     }
 
-    seen = &all->seen[all->n++];
-
-    memset(seen, 0, sizeof(async_schedule_seen_t));
     memset(&id, 0, sizeof(async_id_t));
 
     seen->state = *row->state;
@@ -219,7 +200,7 @@ async_schedules_keep(async_schedule_seen_t *seen, async_str_t *to,
 
 
 static bool
-async_schedules_print(async_schedules_seen_t *all, bool json)
+async_schedules_print(const async_seen_t *all, bool json)
 {
     size_t                  i, k;
     char                   *p;
@@ -234,7 +215,7 @@ async_schedules_print(async_schedules_seen_t *all, bool json)
     (void) fputs(json ? "{\"schedules\":[" : "", stdout);
 
     for (i = 0; i < all->n; i++) {
-        seen = &all->seen[i];
+        seen = (async_schedule_seen_t *) all->rows + i;
 
         async_str_t *const  strings[] = {
             &seen->state.name, &seen->said.cron, &seen->said.zone,
