@@ -313,6 +313,26 @@ async_job_none(const char *arg)
 }
 
 
+int
+async_job_unseen(async_rc_t rc, const char *arg)
+{
+    async_error_t  err;
+
+    switch (rc) {
+
+    case ASYNC_NOT_FOUND:
+        (void) async_job_none(arg);
+        return ASYNC_EXIT_NO_SUCH;
+
+    case ASYNC_LATE:
+        return ASYNC_EXIT_NO_SUCH;
+
+    default:
+        return async_main_unread(rc, &err);
+    }
+}
+
+
 async_rc_t
 async_job_estimate(async_view_t *view, const async_job_t *job,
     async_estimate_t *estimate)

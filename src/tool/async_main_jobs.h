@@ -23,6 +23,9 @@ void async_ago_format(char *out, int64_t ms);
 /* false, and told, if it is no id: then there is no such job, too */
 bool async_job_id(const char *arg, async_id_t *id);
 bool async_job_none(const char *arg);
+/* told, the exit status of a look at a job that came to nothing; ASYNC_LATE:
+   async_job_id() has told */
+int async_job_unseen(async_rc_t rc, const char *arg);
 
 /* false, and told, if there is no such queue; *status is the exit status */
 bool async_queue_known(async_view_t *view, const char *name, int *status);

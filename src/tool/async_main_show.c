@@ -60,7 +60,6 @@ async_main_show(const async_options_t *options)
     int             status;
     async_id_t      id;
     async_rc_t      rc;
-    async_error_t   err;
     async_store_t  *store;
     static async_show_t  show;
 
@@ -83,21 +82,8 @@ async_main_show(const async_options_t *options)
     async_view_close(show.view);
     async_store_close(store);
 
-    switch (rc) {
-
-    case ASYNC_OK:
-        return ASYNC_EXIT_DONE;
-
-    case ASYNC_NOT_FOUND:
-        (void) async_job_none(options->args[0]);
-        return ASYNC_EXIT_NO_SUCH;
-
-    case ASYNC_LATE:
-        return ASYNC_EXIT_NO_SUCH;
-
-    default:
-        return async_main_unread(rc, &err);
-    }
+    return rc == ASYNC_OK ? ASYNC_EXIT_DONE
+                          : async_job_unseen(rc, options->args[0]);
 }
 
 

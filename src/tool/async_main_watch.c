@@ -42,7 +42,6 @@ async_main_watch(const async_options_t *options)
     async_rc_t      rc;
     async_job_t     job;
     async_view_t   *view;
-    async_error_t   err;
     async_store_t  *store;
 
     view = async_main_look(options, &store, &status);
@@ -57,23 +56,13 @@ async_main_watch(const async_options_t *options)
     async_view_close(view);
     async_store_close(store);
 
-    switch (rc) {
-
-    case ASYNC_OK:
-        return job.state == ASYNC_STATE_COMPLETED ? ASYNC_EXIT_DONE
-               : job.state == ASYNC_STATE_FAILED ? ASYNC_EXIT_FAILED
-                                                 : ASYNC_EXIT_CANCELED;
-
-    case ASYNC_NOT_FOUND:
-        (void) async_job_none(options->args[0]);
-        return ASYNC_EXIT_NO_SUCH;
-
-    case ASYNC_LATE:
-        return ASYNC_EXIT_NO_SUCH;
-
-    default:
-        return async_main_unread(rc, &err);
+    if (rc != ASYNC_OK) {
+        return async_job_unseen(rc, options->args[0]);
     }
+
+    return job.state == ASYNC_STATE_COMPLETED ? ASYNC_EXIT_DONE
+           : job.state == ASYNC_STATE_FAILED ? ASYNC_EXIT_FAILED
+                                             : ASYNC_EXIT_CANCELED;
 }
 
 
