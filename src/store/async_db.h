@@ -180,6 +180,9 @@ void async_key_queue_runs(async_key_t *key, async_str_t queue);
 bool async_key_is_runs(const void *key, size_t len);
 /* async_hook_apply.c, async_hook_publish.c */
 void async_key_hook(async_key_t *key, const async_id_t *id);
+/* a row, whose strings then lie in buf, ASYNC_HOOK_MAX bytes */
+async_rc_t async_hook_copy(async_hook_t *hook, uint8_t *buf,
+    const MDB_val *row);
 void async_key_hook_policy(async_key_t *key, const uint8_t *policy);
 void async_key_hooks_in_force(async_key_t *key);
 /* whether a row of policy is one of these two, and sound */
@@ -399,6 +402,15 @@ bool async_quota_allows(const async_store_t *store, uint64_t spooled,
 async_rc_t async_view_renew(async_view_t *view);
 async_rc_t async_view_damaged(async_view_t *view);
 void async_view_end(async_view_t *view);
+
+/*
+ * All of that around one cursor: fn returns what LMDB said last, and that no
+ * row is left is as good as any other end.
+ */
+typedef int (*async_walk_fn)(MDB_cursor *cursor, void *data);
+
+async_rc_t async_view_walk(async_view_t *view, async_db_t db,
+    async_walk_fn fn, void *data);
 
 /* ASYNC_UNAVAILABLE, and a sentence, on a filesystem that LMDB cannot use */
 async_rc_t async_folder_local(int fd, async_error_t *err);

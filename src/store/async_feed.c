@@ -6,8 +6,6 @@
 
 #define ASYNC_FEED_VALUE  (sizeof(async_id_t) + 8)
 
-typedef int (*async_walk_fn)(MDB_cursor *cursor, void *data);
-
 typedef struct {
     uint64_t       *seq;
     unsigned        limit;
@@ -24,39 +22,10 @@ typedef struct {
 } async_trail_walk_t;
 
 
-static async_rc_t async_view_walk(async_view_t *view, async_db_t db,
-    async_walk_fn fn, void *data);
 static int async_feed_newest(MDB_cursor *cursor, void *data);
 static int async_feed_each(MDB_cursor *cursor, void *data);
 static bool async_feed_tell(async_feed_walk_t *walk, const MDB_val *value);
 static int async_trail_each(MDB_cursor *cursor, void *data);
-
-
-static async_rc_t
-async_view_walk(async_view_t *view, async_db_t db, async_walk_fn fn,
-    void *data)
-{
-    int          rc;
-    async_rc_t   result;
-    MDB_cursor  *cursor;
-
-    result = async_view_begin(view);
-
-    if (result != ASYNC_OK) {
-        return result;
-    }
-
-    rc = mdb_cursor_open(view->txn, view->store->dbi[db], &cursor);
-
-    if (rc == MDB_SUCCESS) {
-        rc = fn(cursor, data);
-        mdb_cursor_close(cursor);
-    }
-
-    async_view_end(view);
-
-    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
-}
 
 
 async_rc_t

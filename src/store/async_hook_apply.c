@@ -11,6 +11,7 @@
 #define ASYNC_HOOK_HELD  60000      /* ms that a result is kept longer while
                                        its webhook is pending */
 
+
 static async_rc_t async_hook_get(async_work_t *work, const async_id_t *id,
     async_hook_t *hook, uint8_t *buf);
 static void async_hook_put(async_work_t *work, const async_id_t *id,
@@ -45,6 +46,19 @@ async_key_hook(async_key_t *key, const async_id_t *id)
 }
 
 
+async_rc_t
+async_hook_copy(async_hook_t *hook, uint8_t *buf, const MDB_val *row)
+{
+    if (row->mv_size > ASYNC_HOOK_MAX) {
+        return ASYNC_CORRUPT;
+    }
+
+    memcpy(buf, row->mv_data, row->mv_size);
+
+    return async_hook_decode(hook, buf, row->mv_size);
+}
+
+
 static async_rc_t
 async_hook_get(async_work_t *work, const async_id_t *id, async_hook_t *hook,
     uint8_t *buf)
@@ -57,17 +71,7 @@ async_hook_get(async_work_t *work, const async_id_t *id, async_hook_t *hook,
 
     rc = async_work_get(work, &key, &v);
 
-    if (rc != ASYNC_OK) {
-        return rc;
-    }
-
-    if (v.mv_size > ASYNC_HOOK_MAX) {
-        return ASYNC_CORRUPT;
-    }
-
-    memcpy(buf, v.mv_data, v.mv_size);
-
-    return async_hook_decode(hook, buf, v.mv_size);
+    return rc == ASYNC_OK ? async_hook_copy(hook, buf, &v) : rc;
 }
 
 

@@ -11,6 +11,19 @@
 #define ASYNC_HOOK_ROWS  1024       /* of timers, in a look */
 
 
+/* what async_view_due_hooks() was asked */
+typedef struct {
+    async_view_t       *view;
+    int64_t             now;
+    async_due_place_t  *place;
+    const async_id_t   *skip;
+    unsigned            nskip;
+    async_due_hook_t   *due;
+    unsigned            max;
+    unsigned           *n;
+    int64_t            *next;
+} async_hooks_look_t;
+
 typedef struct {
     async_view_t  *view;
     MDB_cursor    *cursor;
@@ -20,10 +33,7 @@ typedef struct {
 } async_hooks_walk_t;
 
 
-static int async_hooks_due(async_view_t *view, MDB_cursor *cursor,
-    int64_t now, async_due_place_t *place, const async_id_t *skip,
-    unsigned nskip, async_due_hook_t *due, unsigned max, unsigned *n,
-    int64_t *next);
+static int async_hooks_due(MDB_cursor *cursor, void *data);
 static bool async_hooks_skipped(const async_id_t *id, const async_id_t *skip,
     unsigned nskip);
 static async_rc_t async_hooks_read(async_view_t *view, const async_id_t *id,
@@ -45,45 +55,29 @@ async_view_due_hooks(async_view_t *view, int64_t now,
     async_due_place_t *place, const async_id_t *skip, unsigned nskip,
     async_due_hook_t *due, unsigned max, unsigned *n, int64_t *next)
 {
-    int          rc;
-    async_rc_t   result;
-    MDB_cursor  *cursor;
+    async_hooks_look_t  look = {
+        view, now, place, skip, nskip, due, max, n, next
+    };
 
     *n = 0;
     *next = 0;
 
-    result = async_view_begin(view);
-
-    if (result != ASYNC_OK) {
-        return result;
-    }
-
-    rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_TIMERS],
-                         &cursor);
-
-    if (rc == MDB_SUCCESS) {
-        rc = async_hooks_due(view, cursor, now, place, skip, nskip, due, max,
-                             n, next);
-        mdb_cursor_close(cursor);
-    }
-
-    async_view_end(view);
-
-    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+    return async_view_walk(view, ASYNC_DB_TIMERS, async_hooks_due, &look);
 }
 
 
 static int
-async_hooks_due(async_view_t *view, MDB_cursor *cursor, int64_t now,
-    async_due_place_t *place, const async_id_t *skip, unsigned nskip,
-    async_due_hook_t *due, unsigned max, unsigned *n, int64_t *next)
+async_hooks_due(MDB_cursor *cursor, void *data)
 {
-    int                rc;
-    MDB_val            k, v;
-    unsigned           left;
-    async_key_t        key;
-    async_due_hook_t  *hook;
+    int                  rc;
+    MDB_val              k, v;
+    unsigned             left;
+    async_key_t          key;
+    async_due_hook_t    *hook;
+    async_due_place_t   *place;
+    async_hooks_look_t  *look = data;
 
+    place = look->place;
     async_key_timer(&key, ASYNC_TIMER_HOOK, place->set ? place->due : 0,
                     &place->id);
     place->set = false;
@@ -104,25 +98,26 @@ async_hooks_due(async_view_t *view, MDB_cursor *cursor, int64_t now,
         place->due = (int64_t) async_get_be64((uint8_t *) k.mv_data + 1);
         async_key_id(&k, &place->id);
 
-        if (place->due > now) {
-            *next = place->due;
+        if (place->due > look->now) {
+            *look->next = place->due;
             break;
         }
 
-        if (*n == max || left == 0) {
+        if (*look->n == look->max || left == 0) {
             place->set = true;
             break;
         }
 
-        hook = &due[*n];
+        hook = &look->due[*look->n];
 
-        if (!async_hooks_skipped(&place->id, skip, nskip)
-            && async_hooks_read(view, &place->id, &hook->hook, hook->buf)
+        if (!async_hooks_skipped(&place->id, look->skip, look->nskip)
+            && async_hooks_read(look->view, &place->id, &hook->hook,
+                                hook->buf)
                == ASYNC_OK
             && hook->hook.due == place->due)
         {
             hook->id = place->id;
-            (*n)++;
+            ++*look->n;
         }
 
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
@@ -164,17 +159,7 @@ async_hooks_read(async_view_t *view, const async_id_t *id,
 
     rc = async_db_get(view->store, view->txn, &key, &v);
 
-    if (rc != ASYNC_OK) {
-        return rc;
-    }
-
-    if (v.mv_size > ASYNC_HOOK_MAX) {
-        return ASYNC_CORRUPT;
-    }
-
-    memcpy(buf, v.mv_data, v.mv_size);
-
-    return async_hook_decode(hook, buf, v.mv_size);
+    return rc == ASYNC_OK ? async_hook_copy(hook, buf, &v) : rc;
 }
 
 

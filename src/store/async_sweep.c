@@ -15,6 +15,17 @@
 #define ASYNC_SWEEP_TIME  5              /* ms, looked at after each job */
 
 
+/* what async_view_overdue() was asked */
+typedef struct {
+    async_view_t     *view;
+    async_patrol_t   *patrol;
+    int64_t           now;
+    async_overdue_t  *found;
+    unsigned          max;
+    unsigned         *n;
+} async_patrol_look_t;
+
+
 static void async_sweep_kind(async_work_t *work, async_sweep_t *sweep,
     async_timer_t kind, int64_t until);
 static bool async_sweep_job(async_work_t *work, async_sweep_t *sweep,
@@ -23,9 +34,7 @@ static void async_sweep_result(async_work_t *work, async_sweep_t *sweep,
     async_job_t *job);
 static unsigned async_sweep_range(async_work_t *work, const async_key_t *from,
     const async_key_t *below);
-static int async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
-    async_patrol_t *patrol, int64_t now, async_overdue_t *found, unsigned max,
-    unsigned *n);
+static int async_patrol_walk(MDB_cursor *cursor, void *data);
 static bool async_patrol_overdue(async_view_t *view, const async_id_t *id,
     int64_t now, async_overdue_t *found);
 
@@ -335,43 +344,28 @@ async_rc_t
 async_view_overdue(async_view_t *view, async_patrol_t *patrol, int64_t now,
     async_overdue_t *found, unsigned max, unsigned *n)
 {
-    int          rc;
-    async_rc_t   result;
-    MDB_cursor  *cursor;
+    async_patrol_look_t  look = { view, patrol, now, found, max, n };
 
     *n = 0;
 
-    result = async_view_begin(view);
-
-    if (result != ASYNC_OK) {
-        return result;
-    }
-
-    rc = mdb_cursor_open(view->txn, view->store->dbi[ASYNC_DB_BYSTATE],
-                         &cursor);
-
-    if (rc == MDB_SUCCESS) {
-        rc = async_patrol_walk(view, cursor, patrol, now, found, max, n);
-        mdb_cursor_close(cursor);
-    }
-
-    async_view_end(view);
-
-    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+    return async_view_walk(view, ASYNC_DB_BYSTATE, async_patrol_walk, &look);
 }
 
 
 static int
-async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
-    async_patrol_t *patrol, int64_t now, async_overdue_t *found, unsigned max,
-    unsigned *n)
+async_patrol_walk(MDB_cursor *cursor, void *data)
 {
-    int         rc;
-    MDB_val     k, v;
-    unsigned    rows;
-    async_id_t  id;
+    int                   rc;
+    MDB_val               k, v;
+    unsigned              rows;
+    async_id_t            id;
+    async_patrol_t       *patrol;
+    async_overdue_t      *found;
+    async_patrol_look_t  *look = data;
 
     static const uint8_t  first[] = { ASYNC_STATE_QUEUED };
+
+    patrol = look->patrol;
 
     k.mv_data = patrol->len != 0 ? patrol->place : (uint8_t *) first;
     k.mv_size = patrol->len != 0 ? patrol->len : sizeof(first);
@@ -386,14 +380,18 @@ async_patrol_walk(async_view_t *view, MDB_cursor *cursor,
             break;
         }
 
-        if (rows == ASYNC_SWEEP_ROWS || *n == max) {
+        if (rows == ASYNC_SWEEP_ROWS || *look->n == look->max) {
             memcpy(patrol->place, k.mv_data, k.mv_size);
             patrol->len = k.mv_size;
             return MDB_SUCCESS;
         }
 
         async_key_id(&k, &id);
-        *n += async_patrol_overdue(view, &id, now, &found[*n]) ? 1 : 0;
+        found = &look->found[*look->n];
+
+        if (async_patrol_overdue(look->view, &id, look->now, found)) {
+            ++*look->n;
+        }
 
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }

@@ -118,6 +118,33 @@ async_view_end(async_view_t *view)
 
 
 async_rc_t
+async_view_walk(async_view_t *view, async_db_t db, async_walk_fn fn,
+    void *data)
+{
+    int          rc;
+    async_rc_t   result;
+    MDB_cursor  *cursor;
+
+    result = async_view_begin(view);
+
+    if (result != ASYNC_OK) {
+        return result;
+    }
+
+    rc = mdb_cursor_open(view->txn, view->store->dbi[db], &cursor);
+
+    if (rc == MDB_SUCCESS) {
+        rc = fn(cursor, data);
+        mdb_cursor_close(cursor);
+    }
+
+    async_view_end(view);
+
+    return rc == MDB_NOTFOUND ? ASYNC_OK : async_db_rc(rc, NULL, NULL);
+}
+
+
+async_rc_t
 async_view_job(async_view_t *view, const async_id_t *id, async_job_t *job,
     uint8_t *buf)
 {
