@@ -537,9 +537,6 @@ main(int argc, char **argv)
         return latched(argv[1]);
     }
 
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
 #define small(test)                                                          \
     cmocka_unit_test_setup_teardown(test, setup_small,                       \
                                     fixture_teardown_sound)

@@ -418,10 +418,6 @@ no_change_after_arming_goes_by_unheard(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(only_who_is_armed_is_rung_and_only_once),
         sound(a_batch_that_changed_nothing_rings_nobody),

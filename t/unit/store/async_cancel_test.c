@@ -491,10 +491,6 @@ what_was_spooled_goes_with_the_request(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(a_job_that_waits_for_its_turn_is_canceled_at_once),
         sound(asked_again_nothing_happens),

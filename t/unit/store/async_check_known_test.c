@@ -317,17 +317,14 @@ further_keys_are_compared(void **state)
 int
 main(void)
 {
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
-        unit(a_key_without_its_row_is_told_of),
-        unit(a_row_without_its_key_is_told_of),
-        unit(a_finished_job_has_no_coalescing_key),
-        unit(the_rows_of_owners_are_compared),
-        unit(a_row_of_owners_too_many_is_told_of),
-        unit(the_figures_of_owners_are_compared),
-        unit(further_keys_are_compared)
+        plain(a_key_without_its_row_is_told_of),
+        plain(a_row_without_its_key_is_told_of),
+        plain(a_finished_job_has_no_coalescing_key),
+        plain(the_rows_of_owners_are_compared),
+        plain(a_row_of_owners_too_many_is_told_of),
+        plain(the_figures_of_owners_are_compared),
+        plain(further_keys_are_compared)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

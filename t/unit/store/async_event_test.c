@@ -535,12 +535,6 @@ a_damaged_job_is_told_of_and_the_rest_goes_on(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(a_claimed_job_is_processing_and_counted),
         sound(a_completed_job_has_its_result_and_a_time_to_live),
@@ -557,7 +551,7 @@ main(void)
         sound(a_final_state_never_changes),
         sound(events_that_are_not_built_yet_are_refused),
         sound(an_event_about_no_job_or_with_a_wrong_body_is_told_so),
-        unit(a_damaged_job_is_told_of_and_the_rest_goes_on)
+        plain(a_damaged_job_is_told_of_and_the_rest_goes_on)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,20 +305,14 @@ a_damaged_entry_of_the_feed_is_corrupt(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(an_empty_store_has_no_news),
         sound(each_change_is_told_once_in_order),
-        unit(who_was_away_for_too_long_is_told_so),
-        unit(the_feed_is_trimmed_to_its_newest),
+        plain(who_was_away_for_too_long_is_told_so),
+        plain(the_feed_is_trimmed_to_its_newest),
         sound(a_trail_is_of_its_job_alone),
-        unit(a_damaged_line_is_left_out),
-        unit(a_damaged_entry_of_the_feed_is_corrupt)
+        plain(a_damaged_line_is_left_out),
+        plain(a_damaged_entry_of_the_feed_is_corrupt)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

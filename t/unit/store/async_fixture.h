@@ -205,6 +205,15 @@ fixture_teardown_sound(void **state)
 }
 
 
+/* tests of a store of their own, which is checked at the end; or is not, as
+   it is damaged or closed by then */
+#define sound(test)                                                          \
+    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
+                                    fixture_teardown_sound)
+#define plain(test)                                                          \
+    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
+
 /* --- events --- */
 
 static inline async_id_t
@@ -361,6 +370,27 @@ fixture_take_over(fixture_t *f)
     assert_true(async_store_lock_worker(f->store, &f->err));
     assert_int_equal(async_store_take_over(f->store, &f->epoch, &f->err),
                      ASYNC_OK);
+}
+
+
+/* one slice, now */
+
+static inline async_sweep_t
+fixture_sweep(fixture_t *f)
+{
+    async_batch_t  batch;
+    async_sweep_t  slice;
+
+    memset(&batch, 0, sizeof(batch));
+    memset(&slice, 0, sizeof(slice));
+
+    slice.epoch = f->epoch;
+    batch.sweep = &slice;
+    batch.now = f->now;
+
+    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
+
+    return slice;
 }
 
 

@@ -88,21 +88,14 @@ one_whose_result_has_expired_is_forgotten_too(void **state)
 {
     fixture_t      *f = *state;
     async_id_t      id;
-    async_batch_t   batch;
-    async_sweep_t   sweep;
 
     fixture_submit_all(f, 1, 1);
     id = fixture_id(1);
     assert_int_equal(cancel(f, &id), ASYNC_OK);
     fixture_take_over(f);
 
-    memset(&batch, 0, sizeof(batch));
-    memset(&sweep, 0, sizeof(sweep));
-    sweep.epoch = f->epoch;
-    batch.sweep = &sweep;
-    batch.now = f->now + DAY;
-    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
-    assert_int_equal(sweep.results, 1);
+    f->now += DAY;
+    assert_int_equal(fixture_sweep(f).results, 1);
 
     assert_int_equal(forget(f, &id), ASYNC_OK);
     assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 0);
@@ -140,10 +133,6 @@ a_job_that_has_not_ended_is_not_forgotten(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(nothing_is_left_of_a_job_that_is_forgotten),
         sound(the_file_of_a_forgotten_result_goes),

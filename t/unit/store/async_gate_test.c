@@ -506,10 +506,6 @@ it_stays_paused_in_a_salvaged_store(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(a_paused_queue_gives_nothing_until_it_is_resumed),
         sound(others_go_on_beside_it),

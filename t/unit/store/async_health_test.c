@@ -352,16 +352,13 @@ a_hasty_opening_does_not_wait(void **state)
 int
 main(void)
 {
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
-        unit(a_file_cut_short_kills_nobody),
-        unit(pages_of_rubbish_kill_nobody),
-        unit(after_a_fault_others_can_write_if_theirs_is_sound),
-        unit(three_faults_in_a_minute_switch_it_off),
-        unit(other_faults_are_not_ours),
-        unit(a_hasty_opening_does_not_wait)
+        plain(a_file_cut_short_kills_nobody),
+        plain(pages_of_rubbish_kill_nobody),
+        plain(after_a_fault_others_can_write_if_theirs_is_sound),
+        plain(three_faults_in_a_minute_switch_it_off),
+        plain(other_faults_are_not_ours),
+        plain(a_hasty_opening_does_not_wait)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,7 +346,7 @@ a_result_outlives_its_webhook(void **state)
     /* no worker for a month, and the sweep comes before the webhook */
 
     f->now += 40 * DAY;
-    (void) sweep(f);
+    (void) fixture_sweep(f);
 
     job = fixture_look(f, &id, buf);
     assert_false(job.flags & ASYNC_JOB_SWEPT);
@@ -356,11 +356,11 @@ a_result_outlives_its_webhook(void **state)
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
 
     f->now += DAY;
-    (void) sweep(f);
+    (void) fixture_sweep(f);
     assert_true(fixture_look(f, &id, buf).flags & ASYNC_JOB_SWEPT);
 
     f->now += 40 * DAY;
-    (void) sweep(f);
+    (void) fixture_sweep(f);
     assert_int_equal(async_view_job(f->view, &id, &job, buf),
                      ASYNC_NOT_FOUND);
     assert_int_equal(fixture_entries(f, ASYNC_DB_HOOKS), 0);
@@ -422,20 +422,20 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        test(it_waits_for_its_job),
-        test(it_is_owed_with_the_end_of_its_job),
-        test(an_end_that_is_not_to_be_told_drops_it),
-        test(a_retry_by_hand_owes_it_too),
-        test(a_cancel_is_an_end),
-        test(one_that_is_delivered_is_a_line_of_history),
-        test(one_that_failed_is_due_again),
-        test(what_is_not_of_this_attempt_is_stale),
-        test(one_that_was_given_up_can_be_redelivered),
-        test(nothing_is_redelivered_that_is_not_owed),
-        test(it_is_put_off_without_a_word),
-        test(a_result_outlives_its_webhook),
-        test(it_goes_with_its_job),
-        test(a_clock_that_was_set_back_does_not_delay_it)
+        sound(it_waits_for_its_job),
+        sound(it_is_owed_with_the_end_of_its_job),
+        sound(an_end_that_is_not_to_be_told_drops_it),
+        sound(a_retry_by_hand_owes_it_too),
+        sound(a_cancel_is_an_end),
+        sound(one_that_is_delivered_is_a_line_of_history),
+        sound(one_that_failed_is_due_again),
+        sound(what_is_not_of_this_attempt_is_stale),
+        sound(one_that_was_given_up_can_be_redelivered),
+        sound(nothing_is_redelivered_that_is_not_owed),
+        sound(it_is_put_off_without_a_word),
+        sound(a_result_outlives_its_webhook),
+        sound(it_goes_with_its_job),
+        sound(a_clock_that_was_set_back_does_not_delay_it)
     };
 
     return cmocka_run_group_tests_name("async_hook_apply", tests, NULL, NULL);

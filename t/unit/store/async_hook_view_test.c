@@ -324,7 +324,7 @@ a_row_of_nobody_does_not_stay(void **state)
     assert_int_equal(due(f, hooks, 2, &next), 0);
 
     f->now += 1000;
-    (void) sweep(f);
+    (void) fixture_sweep(f);
 
     async_key_timer(&key, ASYNC_TIMER_HOOK, f->now - 1000, &id);
     assert_false(fixture_has(f, &key));
@@ -384,21 +384,18 @@ it_is_salvaged(void **state)
 }
 
 
-#define test_damage(name)                                                    \
-    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        test(they_are_listed_newest_first),
-        test(the_dead_are_looked_for_among_the_dead),
-        test(those_of_an_older_version_are_put_on_the_list),
-        test(a_policy_is_found_by_its_key),
-        test_damage(a_check_finds_what_is_wrong),
-        test_damage(a_check_counts_the_dead),
-        test_damage(a_row_of_nobody_does_not_stay),
-        test(it_is_salvaged)
+        sound(they_are_listed_newest_first),
+        sound(the_dead_are_looked_for_among_the_dead),
+        sound(those_of_an_older_version_are_put_on_the_list),
+        sound(a_policy_is_found_by_its_key),
+        plain(a_check_finds_what_is_wrong),
+        plain(a_check_counts_the_dead),
+        plain(a_row_of_nobody_does_not_stay),
+        sound(it_is_salvaged)
     };
 
     return cmocka_run_group_tests_name("async_hook_view", tests, NULL, NULL);

@@ -128,28 +128,4 @@ figures(fixture_t *f)
 }
 
 
-static inline async_sweep_t
-sweep(fixture_t *f)
-{
-    async_batch_t  batch;
-    async_sweep_t  slice;
-
-    memset(&batch, 0, sizeof(batch));
-    memset(&slice, 0, sizeof(slice));
-
-    slice.epoch = f->epoch;
-    batch.sweep = &slice;
-    batch.now = f->now;
-
-    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
-
-    return slice;
-}
-
-
-#define test(name)                                                           \
-    cmocka_unit_test_setup_teardown(name, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
-
 #endif /* ASYNC_HOOKED_H */

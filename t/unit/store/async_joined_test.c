@@ -2,66 +2,7 @@
  * Further keys: those of requests that were coalesced into another's job.
  */
 
-#include "async_fixture.h"
-
-
-#define DAY  (24 * 3600 * 1000ll)
-
-
-static async_submit_key_t
-key_of(int hash, int print, uint64_t ttl)
-{
-    async_submit_key_t  key;
-
-    key.used = true;
-    key.ttl = ttl;
-    memset(key.hash, hash, sizeof(key.hash));
-    memset(key.print, print, sizeof(key.print));
-
-    return key;
-}
-
-
-static async_event_t
-coalesced(async_job_t *job, unsigned n, int hash)
-{
-    async_event_t  event;
-
-    *job = fixture_job(n);
-    event = fixture_submitted(job);
-    event.coalesce = key_of(hash, 0, 0);
-
-    return event;
-}
-
-
-static void
-assert_is(const async_event_t *event, async_rc_t rc, unsigned n)
-{
-    async_id_t  id;
-
-    id = fixture_id(n);
-
-    assert_int_equal(event->rc, rc);
-    assert_memory_equal(&event->id, &id, sizeof(id));
-}
-
-
-/* submits n under a key, and says what came of it */
-
-static void
-assert_submit(fixture_t *f, unsigned n, int hash, int print, async_rc_t rc,
-    unsigned is)
-{
-    async_job_t    job;
-    async_event_t  event;
-
-    job = fixture_job(n);
-    event = fixture_submitted(&job);
-    event.idempotency = key_of(hash, print, DAY);
-    assert_int_equal(fixture_apply(f, &event, 1), ASYNC_OK);
-    assert_is(&event, rc, is);
-}
+#include "async_keyed.h"
 
 
 /* n is coalesced into another, and brings a key */
@@ -89,19 +30,6 @@ cancel(fixture_t *f, unsigned n)
     job = fixture_job(n);
     event = fixture_about(ASYNC_EVENT_CANCEL_REQUESTED, &job);
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
-}
-
-
-static void
-sweep(fixture_t *f)
-{
-    async_batch_t  batch = { .n = 0 };
-    async_sweep_t  request = { .epoch = f->epoch };
-
-    batch.sweep = &request;
-    batch.now = f->now;
-
-    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
 }
 
 
@@ -198,12 +126,12 @@ a_further_key_lives_as_long_as_it_was_asked_to(void **state)
     assert_int_equal(fixture_event(f, &event), ASYNC_OK);
 
     f->now += 40 * DAY - 1;
-    sweep(f);
+    (void) fixture_sweep(f);
     assert_submit(f, 11, 'l', 1, ASYNC_EXISTS, 1);
     assert_submit(f, 12, 'k', 1, ASYNC_EXISTS, 1);
 
     f->now += 1;
-    sweep(f);
+    (void) fixture_sweep(f);
     assert_int_equal(fixture_entries(f, ASYNC_DB_KNOWN), 0);
     assert_submit(f, 13, 'l', 1, ASYNC_OK, 13);
     assert_submit(f, 14, 'm', 1, ASYNC_OK, 14);
@@ -237,7 +165,7 @@ many_further_keys_go_in_slices(void **state)
     f->now += 40 * DAY;
 
     for (slices = 0; fixture_entries(f, ASYNC_DB_JOBS) > 0; slices++) {
-        sweep(f);
+        (void) fixture_sweep(f);
         fixture_assert_sound(f);
     }
 
@@ -249,10 +177,6 @@ many_further_keys_go_in_slices(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(a_key_that_was_coalesced_names_that_job),
         sound(a_further_key_is_given_up_with_the_first),

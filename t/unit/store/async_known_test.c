@@ -3,77 +3,7 @@
  * for how long.
  */
 
-#include "async_fixture.h"
-
-
-#define DAY  (24 * 3600 * 1000ll)
-
-
-static async_submit_key_t
-key_of(int hash, int print, uint64_t ttl)
-{
-    async_submit_key_t  key;
-
-    key.used = true;
-    key.ttl = ttl;
-    memset(key.hash, hash, sizeof(key.hash));
-    memset(key.print, print, sizeof(key.print));
-
-    return key;
-}
-
-
-static async_event_t
-keyed(async_job_t *job, unsigned n, int hash, int print)
-{
-    async_event_t  event;
-
-    *job = fixture_job(n);
-    event = fixture_submitted(job);
-    event.idempotency = key_of(hash, print, DAY);
-
-    return event;
-}
-
-
-static async_event_t
-coalesced(async_job_t *job, unsigned n, int hash)
-{
-    async_event_t  event;
-
-    *job = fixture_job(n);
-    event = fixture_submitted(job);
-    event.coalesce = key_of(hash, 0, 0);
-
-    return event;
-}
-
-
-static void
-assert_is(const async_event_t *event, async_rc_t rc, unsigned n)
-{
-    async_id_t  id;
-
-    id = fixture_id(n);
-
-    assert_int_equal(event->rc, rc);
-    assert_memory_equal(&event->id, &id, sizeof(id));
-}
-
-
-/* submits n under a key, and says what came of it */
-
-static void
-assert_submit(fixture_t *f, unsigned n, int hash, int print, async_rc_t rc,
-    unsigned is)
-{
-    async_job_t    job;
-    async_event_t  event;
-
-    event = keyed(&job, n, hash, print);
-    assert_int_equal(fixture_apply(f, &event, 1), ASYNC_OK);
-    assert_is(&event, rc, is);
-}
+#include "async_keyed.h"
 
 
 static void
@@ -452,19 +382,6 @@ what_was_sent_when_it_was_given_back_keeps_its_key(void **state)
 /* --- how long --- */
 
 static void
-sweep(fixture_t *f)
-{
-    async_batch_t  batch = { .n = 0 };
-    async_sweep_t  request = { .epoch = f->epoch };
-
-    batch.sweep = &request;
-    batch.now = f->now;
-
-    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
-}
-
-
-static void
 complete_with(fixture_t *f, unsigned n, uint64_t ttl)
 {
     async_job_t    job;
@@ -493,23 +410,23 @@ a_key_lives_for_the_longer_of_its_ttl_and_its_job(void **state)
     complete_with(f, 3, UINT64_MAX);
 
     f->now += 30 * DAY - 1;
-    sweep(f);
+    (void) fixture_sweep(f);
     assert_submit(f, 11, 1, 1, ASYNC_EXISTS, 1);
 
     f->now += 1;
-    sweep(f);
+    (void) fixture_sweep(f);
     assert_submit(f, 12, 1, 1, ASYNC_OK, 12);
 
     f->now += 10 * DAY - 1;
-    sweep(f);
+    (void) fixture_sweep(f);
     assert_submit(f, 13, 2, 1, ASYNC_EXISTS, 2);
 
     f->now += 1;
-    sweep(f);
+    (void) fixture_sweep(f);
     assert_submit(f, 14, 2, 1, ASYNC_OK, 14);
 
     f->now += 10000 * DAY;
-    sweep(f);
+    (void) fixture_sweep(f);
     assert_submit(f, 15, 3, 1, ASYNC_EXISTS, 3);
 }
 
@@ -656,10 +573,6 @@ a_taken_id_leaves_no_key(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(the_same_request_under_a_key_is_the_same_job),
         sound(two_of_one_batch_find_each_other),

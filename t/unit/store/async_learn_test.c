@@ -523,10 +523,6 @@ figures_that_disagree_do_no_harm(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(what_was_completed_is_learned),
         sound(failures_teach_nothing),

@@ -300,15 +300,11 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-#define test(name)                                                           \
-    cmocka_unit_test_setup_teardown(name, fixture_setup,                     \
-                                    fixture_teardown_sound)
-        test(jobs_are_found_by_what_is_asked),
-        test(pages_follow_each_other),
-        test(the_work_for_a_page_is_bounded),
-        test(jobs_are_counted_by_when_they_were_made),
-        test(what_waits_in_a_queue_is_canceled)
-#undef test
+        sound(jobs_are_found_by_what_is_asked),
+        sound(pages_follow_each_other),
+        sound(the_work_for_a_page_is_bounded),
+        sound(jobs_are_counted_by_when_they_were_made),
+        sound(what_waits_in_a_queue_is_canceled)
     };
 
     return cmocka_run_group_tests_name("async_list", tests, NULL, NULL);

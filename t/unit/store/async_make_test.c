@@ -82,10 +82,6 @@ who_may_not_make_one_makes_nothing(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(a_store_is_made_whole),
         sound(a_half_made_one_is_made_anew),

@@ -209,15 +209,11 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-#define test(name)                                                           \
-    cmocka_unit_test_setup_teardown(name, fixture_setup,                     \
-                                    fixture_teardown_sound)
-        test(a_completed_job_is_counted_on_its_way),
-        test(other_ends_are_told_apart),
-        test(the_oldest_of_all_priorities_is_told),
-        test(damage_begins_anew_and_is_told),
-        test(states_are_counted_where_they_are_missing)
-#undef test
+        sound(a_completed_job_is_counted_on_its_way),
+        sound(other_ends_are_told_apart),
+        sound(the_oldest_of_all_priorities_is_told),
+        sound(damage_begins_anew_and_is_told),
+        sound(states_are_counted_where_they_are_missing)
     };
 
     return cmocka_run_group_tests_name("async_meter", tests, NULL, NULL);

@@ -427,8 +427,6 @@ damaged_figures_are_made_anew(void **state)
     fixture_t      *f = *state;
     async_key_t     key;
     async_event_t   event;
-    async_batch_t   batch = { .n = 0 };
-    async_sweep_t   sweep;
 
     fixture_queue_of(f, "default", 8, 100, 3, 1);
     fixture_take_over(f);
@@ -454,12 +452,7 @@ damaged_figures_are_made_anew(void **state)
     assert_int_equal(fixture_entries(f, ASYNC_DB_OWNERS), 3);
 
     f->now += 31ll * 24 * 3600 * 1000;
-    memset(&sweep, 0, sizeof(sweep));
-    sweep.epoch = f->epoch;
-    batch.sweep = &sweep;
-    batch.now = f->now;
-    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
-    assert_int_equal(sweep.jobs, 1);
+    assert_int_equal(fixture_sweep(f).jobs, 1);
     assert_int_equal(fixture_entries(f, ASYNC_DB_OWNERS), 2);
 }
 
@@ -494,24 +487,18 @@ a_damaged_job_counts_no_longer_for_its_owner(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(a_list_is_the_owners_alone_and_newest_first),
         sound(pages_follow_each_other_through_all_buckets),
         sound(a_list_can_be_of_a_state_and_of_a_queue),
         sound(a_page_looks_at_a_bounded_number_of_rows),
-        unit(a_page_looks_at_a_bounded_number_of_buckets),
+        plain(a_page_looks_at_a_bounded_number_of_buckets),
         sound(a_place_may_come_from_anywhere),
-        unit(a_list_can_be_stopped_and_passes_what_is_damaged),
+        plain(a_list_can_be_stopped_and_passes_what_is_damaged),
         sound(an_owner_has_no_more_unfinished_jobs_than_he_may),
         sound(figures_that_are_nought_are_not_kept),
         sound(damaged_figures_are_made_anew),
-        unit(a_damaged_job_counts_no_longer_for_its_owner)
+        plain(a_damaged_job_counts_no_longer_for_its_owner)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,18 +241,12 @@ damage_to_chunks_is_told_of(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(bodies_of_any_length_come_back_whole),
         sound(a_body_can_be_read_in_any_pieces),
         sound(heads_of_any_length_come_back_whole),
         sound(the_kinds_of_a_job_do_not_mix),
-        unit(damage_to_chunks_is_told_of)
+        plain(damage_to_chunks_is_told_of)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,10 +262,6 @@ what_cannot_be_encoded_is_refused_whole(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(a_policy_is_found_by_its_key),
         cmocka_unit_test(the_key_is_of_the_content_alone),

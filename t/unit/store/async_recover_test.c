@@ -330,12 +330,6 @@ waits_are_put_right_after_a_jump_back(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(a_second_worker_is_kept_out_until_the_first_has_gone),
         sound(each_take_over_is_one_epoch_and_outlives_the_process),
@@ -345,7 +339,7 @@ main(void)
         sound(recovery_goes_in_slices),
         sound(only_the_present_worker_judges),
         sound(waits_are_put_right_after_a_jump_back),
-        unit(a_damaged_job_does_not_stop_recovery)
+        plain(a_damaged_job_does_not_stop_recovery)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

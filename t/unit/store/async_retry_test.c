@@ -447,13 +447,13 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        test(a_failed_job_runs_again_as_another),
-        test(all_that_was_submitted_comes_along),
-        test(if_the_retry_is_gone_there_may_be_another),
-        test(what_keeps_no_request_is_not_retried),
-        test(a_full_queue_takes_no_retry),
-        test(a_spooled_body_is_shared),
-        test(what_is_encrypted_is_read_under_its_first_id)
+        sound(a_failed_job_runs_again_as_another),
+        sound(all_that_was_submitted_comes_along),
+        sound(if_the_retry_is_gone_there_may_be_another),
+        sound(what_keeps_no_request_is_not_retried),
+        sound(a_full_queue_takes_no_retry),
+        sound(a_spooled_body_is_shared),
+        sound(what_is_encrypted_is_read_under_its_first_id)
     };
 
     return cmocka_run_group_tests_name("async_retry", tests, NULL, NULL);

@@ -303,16 +303,12 @@ test_salvage_of_a_time(void **state)
 int
 main(void)
 {
-#define TEST(name)                                                           \
-    cmocka_unit_test_setup_teardown(name, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
-        TEST(test_read),
-        TEST(test_sealed),
-        TEST(test_damage),
-        TEST(test_salvage),
-        TEST(test_salvage_of_a_time)
+        sound(test_read),
+        sound(test_sealed),
+        sound(test_damage),
+        sound(test_salvage),
+        sound(test_salvage_of_a_time)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,12 +137,9 @@ locks_open_when_it_is_lost(void **state)
 int
 main(void)
 {
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
-        unit(each_gets_the_answer_to_his_own_question),
-        unit(locks_open_when_it_is_lost)
+        plain(each_gets_the_answer_to_his_own_question),
+        plain(locks_open_when_it_is_lost)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

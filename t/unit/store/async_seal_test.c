@@ -597,18 +597,12 @@ who_asks_again_gets_the_id_of_his_job(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(bodies_and_heads_of_any_length),
         sound(a_body_can_be_read_in_any_pieces),
         sound(a_response_has_a_seal_of_its_own),
         sound(an_event_that_is_wrong_stays_wrong),
-        unit(damage_is_refused_and_found_without_a_key),
+        plain(damage_is_refused_and_found_without_a_key),
         sound(keys_rotate_and_go),
         sound(the_same_keys_again_take_no_memory),
         sound(jobs_without_their_key_wait),

@@ -381,10 +381,6 @@ any_order_of_things(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(older_buckets_are_remembered_after_some_looks),
         sound(an_older_bucket_gets_no_row),

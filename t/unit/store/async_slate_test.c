@@ -223,17 +223,13 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-#define test(name)                                                           \
-    cmocka_unit_test_setup_teardown(name, fixture_setup,                     \
-                                    fixture_teardown_sound)
-        test(what_was_refused_survives),
-        test(more_queues_than_there_is_room_for_share_a_row),
-        test(commits_are_counted_with_their_events),
-        test(who_is_dead_is_not_there),
-        test(without_a_slate_nothing_fails),
+        sound(what_was_refused_survives),
+        sound(more_queues_than_there_is_room_for_share_a_row),
+        sound(commits_are_counted_with_their_events),
+        sound(who_is_dead_is_not_there),
+        sound(without_a_slate_nothing_fails),
         cmocka_unit_test(results_have_names),
-        test(a_reader_that_stays_lags)
-#undef test
+        sound(a_reader_that_stays_lags)
     };
 
     return cmocka_run_group_tests_name("async_slate", tests, NULL, NULL);

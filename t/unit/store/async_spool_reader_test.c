@@ -435,19 +435,13 @@ a_spooled_body_decides_for_its_head(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
-        unit(bodies_of_any_length_in_the_clear),
-        unit(bodies_of_any_length_encrypted),
-        unit(a_changed_byte_is_noticed),
-        unit(a_file_of_another_length_is_not_read),
-        unit(without_the_key_nothing_is_read),
-        unit(what_is_adopted_is_encrypted_and_gone),
+        plain(bodies_of_any_length_in_the_clear),
+        plain(bodies_of_any_length_encrypted),
+        plain(a_changed_byte_is_noticed),
+        plain(a_file_of_another_length_is_not_read),
+        plain(without_the_key_nothing_is_read),
+        plain(what_is_adopted_is_encrypted_and_gone),
         sound(a_spooled_body_decides_for_its_head)
     };
 

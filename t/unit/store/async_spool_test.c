@@ -437,22 +437,16 @@ a_job_with_spooled_bodies_is_sound(void **state)
 int
 main(void)
 {
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
-        unit(a_file_is_there_only_when_it_is_finished),
-        unit(an_abandoned_file_leaves_nothing),
-        unit(what_a_dead_attempt_left_is_no_hindrance),
-        unit(a_file_of_this_filesystem_is_renamed),
-        unit(a_file_of_another_filesystem_is_copied),
-        unit(an_open_file_without_a_name_is_copied_from_its_beginning),
-        unit(what_cannot_be_adopted_leaves_nothing),
-        unit(requests_and_responses_have_names_of_their_own),
-        unit(a_write_that_fails_is_told_of),
+        plain(a_file_is_there_only_when_it_is_finished),
+        plain(an_abandoned_file_leaves_nothing),
+        plain(what_a_dead_attempt_left_is_no_hindrance),
+        plain(a_file_of_this_filesystem_is_renamed),
+        plain(a_file_of_another_filesystem_is_copied),
+        plain(an_open_file_without_a_name_is_copied_from_its_beginning),
+        plain(what_cannot_be_adopted_leaves_nothing),
+        plain(requests_and_responses_have_names_of_their_own),
+        plain(a_write_that_fails_is_told_of),
         sound(a_job_with_spooled_bodies_is_sound)
     };
 

@@ -662,12 +662,6 @@ main(void)
 {
 #define folder(test)                                                         \
     cmocka_unit_test_setup_teardown(test, setup_folder, fixture_teardown)
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         folder(the_folders_have_their_modes),
         folder(folders_that_differ_are_put_right),
@@ -682,9 +676,9 @@ main(void)
         sound(relaxed_still_keeps_what_was_stored),
         sound(a_store_of_an_older_version_gets_what_it_lacks),
         sound(the_size_is_what_was_last_asked_for),
-        unit(a_store_of_another_kind_is_refused),
-        unit(a_store_of_another_lmdb_is_refused),
-        unit(a_damaged_record_about_the_store_is_refused),
+        plain(a_store_of_another_kind_is_refused),
+        plain(a_store_of_another_lmdb_is_refused),
+        plain(a_damaged_record_about_the_store_is_refused),
         folder(a_file_that_is_no_database_is_refused),
         folder(a_long_path_works_all_the_same),
         sound(a_store_on_its_way_to_another_schema_is_waited_for),

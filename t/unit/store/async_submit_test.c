@@ -306,10 +306,6 @@ a_time_that_was_asked_for_stands_when_the_clock_is_set_back(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(a_submitted_job_is_queued_whatever_its_record_says),
         sound(a_submit_that_cannot_be_is_refused_before_a_write),

@@ -71,25 +71,6 @@ finish(fixture_t *f, unsigned from, unsigned n, async_event_type_t type)
 }
 
 
-static async_sweep_t
-sweep(fixture_t *f)
-{
-    async_sweep_t  slice;
-    async_batch_t  batch;
-
-    memset(&batch, 0, sizeof(batch));
-    memset(&slice, 0, sizeof(slice));
-
-    slice.epoch = f->epoch;
-    batch.sweep = &slice;
-    batch.now = f->now;
-
-    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
-
-    return slice;
-}
-
-
 static bool
 has_payload(fixture_t *f, unsigned n, async_payload_kind_t kind)
 {
@@ -158,12 +139,12 @@ first_the_result_goes_then_all_of_it(void **state)
                                    : ASYNC_EVENT_FAILED);
 
         f->now += kept - 1;
-        slice = sweep(f);
+        slice = fixture_sweep(f);
         assert_int_equal(slice.rows, 0);
         assert_true(has_payload(f, 1 + i, ASYNC_PAYLOAD_RESPONSE_BODY));
 
         f->now++;
-        slice = sweep(f);
+        slice = fixture_sweep(f);
         assert_int_equal(slice.results, 1);
         assert_int_equal(slice.jobs, 0);
         assert_false(slice.more);
@@ -180,10 +161,10 @@ first_the_result_goes_then_all_of_it(void **state)
         fixture_assert_sound(f);
 
         f->now += HISTORY - kept - 1;
-        assert_int_equal(sweep(f).rows, 0);
+        assert_int_equal(fixture_sweep(f).rows, 0);
 
         f->now++;
-        slice = sweep(f);
+        slice = fixture_sweep(f);
         assert_int_equal(slice.jobs, 1);
         assert_int_equal(async_view_job(f->view, &id, &job, buf),
                          ASYNC_NOT_FOUND);
@@ -206,7 +187,7 @@ who_is_past_both_is_forgotten_at_once(void **state)
     finish(f, 1, 3, ASYNC_EVENT_COMPLETED);
     f->now += HISTORY;
 
-    slice = sweep(f);
+    slice = fixture_sweep(f);
     assert_int_equal(slice.results, 0);
     assert_int_equal(slice.jobs, 3);
     assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 0);
@@ -224,7 +205,7 @@ unfinished_jobs_are_never_swept(void **state)
     assert_int_equal(fixture_claim(f, 1), 1);
 
     f->now += 1000 * (int64_t) HISTORY;
-    assert_int_equal(sweep(f).rows, 0);
+    assert_int_equal(fixture_sweep(f).rows, 0);
     assert_int_equal(fixture_entries(f, ASYNC_DB_JOBS), 2);
 }
 
@@ -242,7 +223,7 @@ a_slice_ends_and_says_so(void **state)
     f->now += HISTORY;
 
     for (slices = 0, jobs = 0; slices < 400; slices++) {
-        slice = sweep(f);
+        slice = fixture_sweep(f);
         jobs += slice.jobs;
         assert_in_range(slice.rows, 1, 1100);
         fixture_assert_sound(f);
@@ -437,7 +418,7 @@ spool_files_go_with_what_named_them(void **state)
     assert_int_equal(figures.spooled, LARGE);
 
     f->now += RESULT;
-    assert_int_equal(sweep(f).results, 1);
+    assert_int_equal(fixture_sweep(f).results, 1);
     assert_false(is_file(f, &job.id, ASYNC_PAYLOAD_RESPONSE_BODY));
     assert_int_equal(async_store_figures(f->store, &figures), ASYNC_OK);
     assert_int_equal(figures.spooled, 0);
@@ -660,24 +641,24 @@ what_a_crash_cut_is_allowed_once_more(void **state)
 int
 main(void)
 {
-#define sound(test)  cmocka_unit_test_setup_teardown(test, setup,            \
+#define swept(test)  cmocka_unit_test_setup_teardown(test, setup,            \
                                                      fixture_teardown_sound)
 
     const struct CMUnitTest  tests[] = {
-        sound(a_completed_job_keeps_its_response_and_no_request),
-        sound(a_failed_job_keeps_both),
-        sound(first_the_result_goes_then_all_of_it),
-        sound(who_is_past_both_is_forgotten_at_once),
-        sound(unfinished_jobs_are_never_swept),
-        sound(a_slice_ends_and_says_so),
-        sound(a_sweep_of_an_older_worker_is_refused),
-        sound(a_map_that_is_full_can_be_emptied),
-        sound(spool_files_go_with_what_named_them),
-        sound(a_job_that_waits_too_long_fails),
-        sound(a_claim_does_not_start_what_is_too_late),
-        sound(the_patrol_comes_round),
-        sound(an_attempt_that_failed_waits_for_the_next),
-        sound(what_a_crash_cut_is_allowed_once_more)
+        swept(a_completed_job_keeps_its_response_and_no_request),
+        swept(a_failed_job_keeps_both),
+        swept(first_the_result_goes_then_all_of_it),
+        swept(who_is_past_both_is_forgotten_at_once),
+        swept(unfinished_jobs_are_never_swept),
+        swept(a_slice_ends_and_says_so),
+        swept(a_sweep_of_an_older_worker_is_refused),
+        swept(a_map_that_is_full_can_be_emptied),
+        swept(spool_files_go_with_what_named_them),
+        swept(a_job_that_waits_too_long_fails),
+        swept(a_claim_does_not_start_what_is_too_late),
+        swept(the_patrol_comes_round),
+        swept(an_attempt_that_failed_waits_for_the_next),
+        swept(what_a_crash_cut_is_allowed_once_more)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,17 +138,11 @@ a_damaged_parked_job_is_no_longer_counted(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(damaged_figures_are_counted_anew),
         sound(a_limit_holds_also_right_after_damage),
-        unit(a_damaged_running_job_gives_its_place_back_at_recovery),
-        unit(a_damaged_parked_job_is_no_longer_counted)
+        plain(a_damaged_running_job_gives_its_place_back_at_recovery),
+        plain(a_damaged_parked_job_is_no_longer_counted)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

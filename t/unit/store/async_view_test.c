@@ -192,18 +192,12 @@ several_views_read_side_by_side(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-#define unit(test)                                                           \
-    cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
     const struct CMUnitTest  tests[] = {
         sound(jobs_are_listed_newest_first),
-        unit(a_damaged_job_is_left_out_of_a_list),
+        plain(a_damaged_job_is_left_out_of_a_list),
         sound(a_job_that_was_read_stays_as_it_was_read),
-        unit(a_record_longer_than_any_is_corrupt),
-        unit(a_view_at_rest_does_not_make_the_store_grow),
+        plain(a_record_longer_than_any_is_corrupt),
+        plain(a_view_at_rest_does_not_make_the_store_grow),
         sound(several_views_read_side_by_side)
     };
 

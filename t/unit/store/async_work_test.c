@@ -223,10 +223,6 @@ two_processes_submit_at_once(void **state)
 int
 main(void)
 {
-#define sound(test)                                                          \
-    cmocka_unit_test_setup_teardown(test, fixture_setup,                     \
-                                    fixture_teardown_sound)
-
     const struct CMUnitTest  tests[] = {
         sound(who_is_killed_in_mid_transaction_leaves_nothing_of_it),
         sound(threads_of_one_process_share_a_store),
