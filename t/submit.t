@@ -152,7 +152,9 @@ my $answer = request('POST', '/a', body => 'x');
 is($answer->{status}, 400, 'it is the request that does not say');
 is($answer->json->{code}, 'query-invalid', 'which its client is told');
 is($answer->header('Location'), undef, 'no Location');
-like(error_logged(qr/async_status_uri/), qr/\[info\] .*"async_status_uri" gave ""/, 'and the log, for who looks, why');
+is(request('POST', '/a?prefix=/evil', body => 'x')->{status}, 400, 'nor a prefix without its end');
+like(error_logged(qr/gave 5 bytes/), qr/"async_status_uri"/, 'of which the message says no more than how long it is');
+like(error_logged(qr/async_status_uri/), qr/\[info\] .*"async_status_uri" gave 0 bytes/, 'and the log, for who looks, why');
 is(jobs(), 0, 'no job');
 is(executions(), 0, 'no request');
 

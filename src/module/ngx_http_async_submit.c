@@ -506,9 +506,10 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
         || prefix.data[i - 1] != '/')
     {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "\"async_status_uri\" gave \"%V\", which is no prefix "
-                      "of up to %d bytes that ends in \"/\"",
-                      &prefix, NGX_HTTP_ASYNC_URL_MAX);
+                      "\"async_status_uri\" gave %uz bytes that are no prefix "
+                      "of up to %d that ends in \"/\", or have spaces in "
+                      "them: what do its variables hold?",
+                      prefix.len, NGX_HTTP_ASYNC_URL_MAX);
 
         return ngx_http_async_refuse_submit(op, ASYNC_PROBLEM_QUERY_INVALID,
                    "Where the job would live depends on the request here, and "
