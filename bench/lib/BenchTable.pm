@@ -1,6 +1,7 @@
 package BenchTable;
 
-# The rows as they come, printed at once, and all of them as JSON at the end.
+# The rows as they come, printed at once, and all of them at the end: as JSON,
+# and as the table of the README.
 
 use strict;
 use warnings;
@@ -10,7 +11,7 @@ use JSON::PP ();
 
 sub new {
     my ($class, $out) = @_;
-    my $self = bless { rows => [], out => $out }, $class;
+    my $self = bless { rows => [], out => $out }, $class;      # .json, .md
 
     printf "%-46s %-26s %14s %14s %8s  %s\n", 'measure', 'beside', 'ours',
            'theirs', 'ratio', 'to reach';
@@ -94,11 +95,38 @@ sub _span {
 # writes them; false if something was not as it has to be
 sub end {
     my ($self, %about) = @_;
-    open my $out, '>', $self->{out} or die "$self->{out}: $!\n";
-    print $out JSON::PP->new->pretty->canonical->encode(
-        { %about, rows => $self->{rows} });
-    close $out or die "$self->{out}: $!\n";
+    _write("$self->{out}.json", JSON::PP->new->pretty->canonical->encode(
+        { %about, rows => $self->{rows} }));
+    _write("$self->{out}.md", $self->_page);
     return !$self->{broken};
+}
+
+
+sub _page {
+    my ($self) = @_;
+    my $page = "| measure | beside | ours | theirs | ratio | to reach |\n"
+               . "|---|---|---|---|---|---|\n";
+
+    for my $row (@{ $self->{rows} }) {
+        my ($ours, $theirs, $ratio) = @$row{qw(ours theirs ratio)};
+        my $to = $row->{to_reach} // '';
+        $to .= ', missed' if $to && !$row->{reached};
+        $page .= join(' | ', "| $row->{measure}", $row->{beside} // '',
+            $ours ? _figure($ours) : $row->{reached} ? 'yes' : 'no',
+            $theirs ? _figure($theirs) : '',
+            defined $ratio ? sprintf('%.2f', $ratio) : '', $to) . " |\n";
+    }
+
+    return $page;
+}
+
+
+sub _write {
+    my ($file, $text) = @_;
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out $text;
+    close $out or die "$file: $!\n";
+    return;
 }
 
 
