@@ -18,13 +18,13 @@ struct async_ahead_s {
     int              fd;             /* -1 = not open */
     void            *zeros;          /* a slice of them */
     uint64_t         size;           /* of the map: no page lies beyond */
-    size_t           last;           /* page, of the last commit */
+    size_t           last;           /* page, when we were last told */
     bool             there;          /* the thread is, or was */
     bool             off;            /* it cannot be */
     pthread_t        thread;
     pthread_mutex_t  lock;
     pthread_cond_t   changed;
-    uint64_t         used;           /* bytes, by the last commit */
+    uint64_t         used;           /* bytes, the same */
     bool             ends;
 };
 

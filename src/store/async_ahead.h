@@ -21,7 +21,10 @@
 typedef struct async_ahead_s  async_ahead_t;
 
 
-/* after a commit, by who made it; the thread is started when the file grows */
+/*
+ * By who writes, behind the guard and the door, of the commits before.  The
+ * thread is started when they made the file grow.
+ */
 void async_ahead_tell(async_store_t *store);
 /* of the store's close; the thread has ended when it returns */
 void async_ahead_end(async_store_t *store);

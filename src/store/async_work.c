@@ -114,6 +114,8 @@ async_work_start(async_work_t *work, async_error_t *err)
         return ASYNC_UNAVAILABLE;
     }
 
+    async_ahead_tell(store);
+
     async_work_epoch(work);
     async_work_feed(work);
     async_work_spooled(work);
@@ -238,7 +240,6 @@ async_work_commit(async_work_t *work, async_error_t *err)
 
     if (result == ASYNC_OK) {
         async_bell_ring(store);
-        async_ahead_tell(store);
     }
 
     async_work_gone_end(work, result == ASYNC_OK);
