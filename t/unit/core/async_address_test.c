@@ -2,35 +2,22 @@
  * Addresses and networks.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
 #include "async_address.h"
+#include "async_text.h"
 
-
-/* input in memory of exactly its length, for the address sanitizer */
 
 static bool
 parse(const char *text, async_address_t *a)
 {
     bool          ok;
-    char         *exact;
     async_str_t   value;
 
-    value.len = strlen(text);
-    exact = malloc(value.len);
-    assert_true(exact != NULL || value.len == 0);
-    memcpy(exact, text, value.len);
-    value.data = exact;
+    value = exact(text, strlen(text));
 
     ok = async_address_parse(a, value);
-    free(exact);
+    exact_free(value);
 
     return ok;
 }

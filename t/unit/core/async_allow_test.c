@@ -2,28 +2,13 @@
  * Who may be called.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
 #include "async_allow.h"
+#include "async_text.h"
 
 
 #define CORPUS  "t/lib/hostile-urls.txt"
-
-
-static async_str_t
-str(const char *text)
-{
-    async_str_t  s = { text, strlen(text) };
-
-    return s;
-}
 
 
 static async_url_t

@@ -2,32 +2,20 @@
  * Base64.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_base64.h"
+#include "async_text.h"
 
 
 static bool
 decode(const char *text, uint8_t *out, size_t cap, size_t *len)
 {
     bool          ok;
-    char         *exact;
     async_str_t   value;
 
-    value.len = strlen(text);
-    exact = malloc(value.len);
-    assert_true(exact != NULL || value.len == 0);
-    memcpy(exact, text, value.len);
-    value.data = exact;
+    value = exact(text, strlen(text));
 
     ok = async_base64_decode(out, cap, len, value);
-    free(exact);
+    exact_free(value);
 
     return ok;
 }

@@ -4,37 +4,23 @@
  * t/flow/cron.t.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_cron.h"
+#include "async_text.h"
 #include "async_time.h"
 #include "async_tzif.h"
 
 
-/* input in memory of exactly its length, for the address sanitizer */
-
 static async_rc_t
 parse(async_cron_t *cron, const char *text, async_error_t *err)
 {
-    char         *exact;
     async_rc_t    rc;
     async_str_t   value;
 
-    value.len = strlen(text);
-    exact = malloc(value.len);
-    assert_true(exact != NULL || value.len == 0);
-    memcpy(exact, text, value.len);
-    value.data = exact;
+    value = exact(text, strlen(text));
 
     err->text[0] = '\0';
     rc = async_cron_parse(cron, value, err);
-    free(exact);
+    exact_free(value);
 
     return rc;
 }

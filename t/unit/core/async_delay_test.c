@@ -2,38 +2,24 @@
  * Delays.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_delay.h"
+#include "async_text.h"
 
 
 #define NOW    1795341600250ll      /* 2026-11-22T10:00:00.250Z */
 #define DAY    86400000ll
 
 
-/* input in memory of exactly its length, for the address sanitizer */
-
 static async_rc_t
 parse(const char *text, int64_t *due)
 {
-    char         *exact;
     async_rc_t    rc;
     async_str_t   value;
 
-    value.len = strlen(text);
-    exact = malloc(value.len);
-    assert_true(exact != NULL || value.len == 0);
-    memcpy(exact, text, value.len);
-    value.data = exact;
+    value = exact(text, strlen(text));
 
     rc = async_delay_parse(value, NOW, due);
-    free(exact);
+    exact_free(value);
 
     return rc;
 }

@@ -2,35 +2,20 @@
  * The value of an Idempotency-Key header.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_idempotency.h"
+#include "async_text.h"
 
-
-/* input in memory of exactly its length, for the address sanitizer */
 
 static async_rc_t
 parse(const char *text, size_t text_len, char *out, size_t *len)
 {
-    char         *exact;
     async_rc_t    rc;
     async_str_t   value;
 
-    exact = malloc(text_len);
-    assert_true(exact != NULL || text_len == 0);
-    memcpy(exact, text, text_len);
-
-    value.data = exact;
-    value.len = text_len;
+    value = exact(text, text_len);
 
     rc = async_idempotency_parse(value, out, len);
-    free(exact);
+    exact_free(value);
 
     return rc;
 }

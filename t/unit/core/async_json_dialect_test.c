@@ -6,6 +6,7 @@
 
 #include "async_golden.h"
 #include "async_json.h"
+#include "async_text.h"
 
 
 #define ID  "01a202b2-c500-7c3e-9d2f-1b5e0c8a4d11"
@@ -14,18 +15,6 @@ static const async_id_t  id = {
     { 0x01, 0xa2, 0x02, 0xb2, 0xc5, 0x00, 0x7c, 0x3e,
       0x9d, 0x2f, 0x1b, 0x5e, 0x0c, 0x8a, 0x4d, 0x11 }
 };
-
-
-static async_str_t
-str(const char *text)
-{
-    async_str_t  s;
-
-    s.data = text;
-    s.len = strlen(text);
-
-    return s;
-}
 
 
 static void

@@ -2,37 +2,22 @@
  * The Prefer header.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_prefer.h"
+#include "async_text.h"
 
 
 #define NO_WAIT  (-1ll)
 
 
-/* each line in memory of exactly its length, for the address sanitizer */
-
 static void
 add(async_prefer_t *p, const char *line, size_t len)
 {
-    char         *exact;
     async_str_t   value;
 
-    exact = malloc(len);
-    assert_true(exact != NULL || len == 0);
-    memcpy(exact, line, len);
-
-    value.data = exact;
-    value.len = len;
+    value = exact(line, len);
 
     async_prefer_add(p, value);
-    free(exact);
+    exact_free(value);
 }
 
 

@@ -2,35 +2,20 @@
  * Reports of progress.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_progress.h"
+#include "async_text.h"
 
-
-/* input in memory of exactly its length, for the address sanitizer */
 
 static async_rc_t
 parse(async_progress_t *progress, const char *text, size_t len)
 {
-    char         *exact;
     async_rc_t    rc;
     async_str_t   body;
 
-    exact = malloc(len);
-    assert_true(exact != NULL || len == 0);
-    memcpy(exact, text, len);
-
-    body.data = exact;
-    body.len = len;
+    body = exact(text, len);
 
     rc = async_progress_parse(progress, body);
-    free(exact);
+    exact_free(body);
 
     return rc;
 }

@@ -2,37 +2,23 @@
  * The query of a list.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_query.h"
+#include "async_text.h"
 
 
 #define CURSOR  "AQABogKyxQABfyLiebB8w5jE3AwMBzmP"
 
 
-/* input in memory of exactly its length, for the address sanitizer */
-
 static async_rc_t
 parse(async_query_t *query, const char *text, const char **wrong)
 {
-    char         *exact;
     async_rc_t    rc;
     async_str_t   args;
 
-    args.len = strlen(text);
-    exact = malloc(args.len);
-    assert_true(exact != NULL || args.len == 0);
-    memcpy(exact, text, args.len);
-    args.data = exact;
+    args = exact(text, strlen(text));
 
     rc = async_query_parse(query, args, wrong);
-    free(exact);
+    exact_free(args);
 
     return rc;
 }

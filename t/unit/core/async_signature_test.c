@@ -3,15 +3,8 @@
  * verified by flow tests, with the packages of those who sign.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "async_signature.h"
+#include "async_text.h"
 
 
 #define NOW        1614265330
@@ -22,15 +15,6 @@
 
 
 static async_signature_t  sig;
-
-
-static async_str_t
-str(const char *text)
-{
-    async_str_t  s = { text, strlen(text) };
-
-    return s;
-}
 
 
 static const char *

@@ -2,30 +2,13 @@
  * Events of a stream, ids that clients come back with, and a job as it was.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
 
 #include "async_stream.h"
+#include "async_text.h"
 
 
 #define NOW  1795341600000
-
-
-static async_str_t
-str(const char *text)
-{
-    async_str_t  s;
-
-    s.data = text;
-    s.len = strlen(text);
-
-    return s;
-}
 
 
 static async_job_t

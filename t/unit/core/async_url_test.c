@@ -2,40 +2,25 @@
  * URLs of callbacks.
  */
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
+#include "async_text.h"
 #include "async_url.h"
 
 
 static async_rc_t
 parse(const char *text, size_t len, async_url_t *url)
 {
-    char         *exact;
-    async_rc_t    rc;
-    async_str_t   value;
-    const char   *why;
-    static char  *last;
+    async_rc_t          rc;
+    const char         *why;
+    static async_str_t  last;
 
     /* what was parsed borrows from it */
 
-    free(last);
+    exact_free(last);
+    last = exact(text, len);
 
-    exact = malloc(len);
-    assert_true(exact != NULL || len == 0);
-    memcpy(exact, text, len);
-    last = exact;
-
-    value.data = exact;
-    value.len = len;
-
-    rc = async_url_parse(url, value, &why);
+    rc = async_url_parse(url, last, &why);
 
     assert_true(rc == ASYNC_OK || rc == ASYNC_INVALID);
     assert_true((rc == ASYNC_OK) == (why == NULL));
