@@ -127,11 +127,11 @@ ngx_http_async_commit_init(ngx_cycle_t *cycle,
 void
 ngx_http_async_commit(ngx_http_async_op_t *op)
 {
-    op->event.deadline = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE;
-
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
+
+    op->event.deadline = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE;
 
     ngx_queue_insert_tail(&ac->waiting, &op->queue);
     ac->nwaiting++;
@@ -218,18 +218,18 @@ ngx_http_async_commit_start(void)
 
     ac->task->ctx = b;
     ac->task->event.data = b;
+    ac->busy = 1;
 
-    if (ngx_thread_task_post(ac->amcf->commits, ac->task) != NGX_OK) {
-
-        while (n--) {
-            b->ops[n]->in_flight = 0;
-            b->ops[n]->handler(b->ops[n], ASYNC_UNAVAILABLE);
-        }
-
+    if (ngx_thread_task_post(ac->amcf->commits, ac->task) == NGX_OK) {
         return;
     }
 
-    ac->busy = 1;
+    while (n--) {
+        b->ops[n]->in_flight = 0;
+        b->ops[n]->handler(b->ops[n], ASYNC_UNAVAILABLE);
+    }
+
+    ac->busy = 0;
 }
 
 
