@@ -41,7 +41,8 @@ static bool fill_open(fill_t *fill, const char *path, const char *id,
 static bool fill_model(fill_t *fill, async_error_t *err);
 static async_str_t fill_record(async_record_kind_t kind);
 static bool fill_submit(fill_t *fill, unsigned n, async_error_t *err);
-static void fill_id(async_id_t *id);
+static void fill_ids(async_id_t *ids, unsigned n);
+static int fill_compare(const void *one, const void *two);
 static unsigned fill_claim(fill_t *fill, unsigned n, async_error_t *err);
 static bool fill_complete(fill_t *fill, unsigned n, async_error_t *err);
 static bool fill_apply(fill_t *fill, async_batch_t *batch,
@@ -186,18 +187,20 @@ fill_submit(fill_t *fill, unsigned n, async_error_t *err)
 {
     char            text[ASYNC_ID_TEXT + 1];
     unsigned        i;
+    async_id_t      ids[FILL_BATCH];
     async_job_t    *job;
     async_batch_t   batch = { .events = fill->events, .n = n };
     async_event_t  *event;
 
     memset(fill->events, 0, n * sizeof(async_event_t));
+    fill_ids(ids, n);
 
     for (i = 0; i < n; i++) {
         job = &fill->jobs[i];
         event = &fill->events[i];
 
         memset(job, 0, sizeof(async_job_t));
-        fill_id(&job->id);
+        job->id = ids[i];
 
         job->priority = ASYNC_PRIORITY;
         job->flags = ASYNC_JOB_REPEATABLE;
@@ -225,16 +228,34 @@ fill_submit(fill_t *fill, unsigned n, async_error_t *err)
 }
 
 
-static void
-fill_id(async_id_t *id)
-{
-    uint8_t  random[ASYNC_ID_RANDOM];
+/* they rise, as those that nginx makes do */
 
-    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-        memset(random, 0, sizeof(random));
+static void
+fill_ids(async_id_t *ids, unsigned n)
+{
+    uint8_t   random[ASYNC_ID_RANDOM];
+    int64_t   now;
+    unsigned  i;
+
+    now = fill_now();
+
+    for (i = 0; i < n; i++) {
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+            memset(random, 0, sizeof(random));
+        }
+
+        async_id_make(&ids[i], now, random);
     }
 
-    async_id_make(id, fill_now(), random);
+    qsort(ids, n, sizeof(async_id_t), fill_compare);
+}
+
+
+static int
+fill_compare(const void *one, const void *two)
+{
+    return memcmp(one, two, sizeof(async_id_t));
 }
 
 
