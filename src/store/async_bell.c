@@ -301,6 +301,10 @@ async_bell_close(async_bell_t *bell)
 
     map = bell->store->bell;
 
+    if (bell->store->mute == (int) bell->slot) {
+        bell->store->mute = -1;
+    }
+
     atomic_fetch_and(&map->armed[bell->slot / 64],
                      ~(UINT64_C(1) << (bell->slot % 64)));
 
@@ -325,6 +329,13 @@ async_bell_arm(async_bell_t *bell)
 
 
 void
+async_bell_mute(async_bell_t *bell)
+{
+    bell->store->mute = (int) bell->slot;
+}
+
+
+void
 async_bell_drain(async_bell_t *bell)
 {
     char  buf[64];
@@ -339,15 +350,19 @@ void
 async_bell_ring(async_store_t *store)
 {
     unsigned  i, bit;
-    uint64_t  word;
+    uint64_t  word, mute;
 
     for (i = 0; i < ASYNC_BELL_WORDS; i++) {
+        mute = store->mute >= 0 && store->mute / 64 == (int) i
+               ? UINT64_C(1) << (store->mute % 64) : 0;
 
-        if (atomic_load(&store->bell->armed[i]) == 0) {
+        if ((atomic_load(&store->bell->armed[i]) & ~mute) == 0) {
             continue;
         }
 
-        word = atomic_exchange(&store->bell->armed[i], 0);
+        /* that one stays armed, for others */
+
+        word = atomic_fetch_and(&store->bell->armed[i], mute) & ~mute;
 
         while (word != 0) {
             bit = (unsigned) __builtin_ctzll(word);

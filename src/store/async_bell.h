@@ -24,6 +24,11 @@ async_rc_t async_bell_open(async_bell_t **bell, async_store_t *store, int *fd,
     async_error_t *err);
 void async_bell_close(async_bell_t *bell);
 void async_bell_arm(async_bell_t *bell);
+/*
+ * From now on commits of this store handle do not ring this bell: who made
+ * them knows.  For who has one thread that does both.
+ */
+void async_bell_mute(async_bell_t *bell);
 /* empties the socket after a wake-up */
 void async_bell_drain(async_bell_t *bell);
 /* called by async_store_apply after a commit; cheap when nobody is armed */

@@ -332,6 +332,7 @@ struct async_store_s {
     async_bell_map_t  *bell;
     int                bell_fd;      /* mapped above */
     int                ring_fd;      /* unbound socket to ring with */
+    int                mute;         /* slot of it that we do not ring, or -1 */
     async_slate_map_t  *slate;       /* NULL: there is none */
     int                seat;         /* of it, -1 = none */
     atomic_int         health;       /* async_store_health_t */

@@ -60,6 +60,7 @@ async_store_open(async_store_t **out, const async_store_options_t *options,
     store->worker_fd = -1;
     store->bell_fd = -1;
     store->ring_fd = -1;
+    store->mute = -1;
     store->schema_fd = -1;
     store->door.fd = -1;
 

@@ -208,6 +208,9 @@ async_worker_open(async_loop_t *w, const async_worker_options_t *options)
                   "they could\" error=%s", async_log_quote(&quote, err.text));
         w->bell = NULL;
         w->bell_fd = -1;
+
+    } else {
+        async_bell_mute(w->bell);
     }
 
     async_log(ASYNC_LOG_NOTICE, "msg=\"worker runs\" store=%s epoch=%llu "

@@ -57,6 +57,36 @@ only_who_is_armed_is_rung_and_only_once(void **state)
 
 
 static void
+one_that_is_mute_is_not_rung_by_us_and_stays_armed(void **state)
+{
+    int            fd, other;
+    fixture_t     *f = *state;
+    async_bell_t  *bell, *heard;
+
+    assert_int_equal(async_bell_open(&bell, f->store, &fd, &f->err),
+                     ASYNC_OK);
+    assert_int_equal(async_bell_open(&heard, f->store, &other, &f->err),
+                     ASYNC_OK);
+
+    async_bell_mute(bell);
+    async_bell_arm(bell);
+    async_bell_arm(heard);
+    fixture_submit_all(f, 1, 1);
+    assert_false(rings(fd, 0));
+    assert_true(rings(other, 0));
+
+    /* as another process would */
+
+    f->store->mute = -1;
+    async_bell_ring(f->store);
+    assert_true(rings(fd, 0));
+
+    async_bell_close(heard);
+    async_bell_close(bell);
+}
+
+
+static void
 a_batch_that_changed_nothing_rings_nobody(void **state)
 {
     int            fd;
@@ -420,6 +450,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         sound(only_who_is_armed_is_rung_and_only_once),
+        sound(one_that_is_mute_is_not_rung_by_us_and_stays_armed),
         sound(a_batch_that_changed_nothing_rings_nobody),
         sound(a_full_socket_is_no_trouble),
         sound(the_sockets_are_the_owners_alone),
