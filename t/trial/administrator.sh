@@ -137,6 +137,27 @@ rm -r /run/systemd/system/nginx-async.service.d
 systemctl daemon-reload
 systemctl restart nginx-async
 
+# what "systemctl edit" makes of the README's lines
+keyed=$(cat /etc/nginx/conf.d/async.conf)
+edited=/etc/systemd/system/nginx-async.service.d
+echo 'async_store /srv/jobs;' > /etc/nginx/conf.d/async.conf
+reload > /dev/null 2>&1
+mkdir -p $edited
+printf '[Service]\nEnvironment=NGINX_ASYNC_STORE=%s\nReadWritePaths=%s\n' \
+    /srv/jobs /srv/jobs > $edited/override.conf
+systemctl daemon-reload
+systemctl restart nginx-async
+ok 'a job runs in another store' completes 0 x
+ok 'where the command line finds it' eval \
+    'nginx-async --store /srv/jobs jobs | grep "$(basename "$(cat /run/job)")"'
+
+rm -r $edited
+echo "$keyed" > /etc/nginx/conf.d/async.conf
+reload > /dev/null 2>&1
+systemctl daemon-reload
+systemctl restart nginx-async
+ok 'and in the first one again' completes 0 x
+
 
 # --- webhooks ------------------------------------------------------------------
 
