@@ -17,6 +17,7 @@ use AsyncLoad;
 use AsyncTest;
 use File::Path qw(remove_tree);
 use JSON::PP ();
+use POSIX qw(SIGTERM);
 use Test::More;
 
 
@@ -306,6 +307,16 @@ sub salvaged_results {
 }
 
 
+# blocks TERM, which it waits for; until then that is its end, as anyone's
+sub has_begun {
+    my ($pid) = @_;
+    my $status = slurp("/proc/$pid/status") // return 1;
+    return 1 if $status =~ /^State:\s+Z/m;
+    my ($blocked) = $status =~ /^SigBlk:\s*\w*(\w{8})$/m;
+    return hex($blocked) & 1 << SIGTERM - 1;
+}
+
+
 # --- one damaged store after the other ------------------------------------
 
 my @kinds = ('bits', 'zeroes', 'end', 'odd end', 'spool', 'noise');
@@ -349,6 +360,7 @@ for my $n (1 .. $stores) {
     }
     is_deeply([$t->nginx_workers], \@nginx, "$name: no nginx worker died");
 
+    poll_until(30, sub { has_begun($t->pid('worker')) });
     kill 'TERM', $t->pid('worker');
     ok($t->wait_end('worker', 60) && !($? & 127),
        "$name: the worker ends, and not by a signal") or diag("by $?");

@@ -25,6 +25,7 @@ seeded();
 
 my $t = AsyncTest->new(workers => 2, connections => 2048, http => <<'END');
     async_queue held paused max_queued=1000 concurrency=4;
+    async_estimate off;         # what is estimated is no state, and has no id
 
     server {
         listen 127.0.0.1:%%PORT%% reuseport backlog=1024;

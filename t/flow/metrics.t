@@ -151,7 +151,8 @@ is(of('commit_batch_size_count'), of('commit_duration_seconds_count'),
 ok(of('commit_batch_size_sum') >= 7, 'of so many events');
 
 ok(poll_until(20, sub { scrape(); of('waiting_requests') == 3 }),
-   'those that wait, of all nginx workers');
+   'those that wait, of all nginx workers')
+    or diag(of('waiting_requests'));
 close $_ for @waiting;
 
 is($t->request('POST', '/metrics', body => '')->{status}, 405,
