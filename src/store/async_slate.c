@@ -44,6 +44,7 @@ struct async_slate_map_s {
 static async_slate_row_t *async_slate_row(async_slate_map_t *map,
     async_str_t queue);
 static bool async_slate_is(const async_slate_row_t *row, async_str_t queue);
+static bool async_slate_take(async_slate_seat_t *seat, bool left);
 static bool async_slate_lives(const async_slate_seat_t *seat);
 static void async_slate_queues(async_slate_map_t *map,
     async_slate_figures_t *figures);
@@ -136,32 +137,26 @@ async_slate_detach(async_store_t *store)
 
 /* --- counting --- */
 
+/*
+ * A seat whose process id is there, but of another start, is one that was left
+ * behind; or it is being taken, between the id and the start.  So it is free
+ * only if no other is.
+ */
+
 void
 async_slate_sit(async_store_t *store, async_seat_t role)
 {
-    int                  i;
-    int32_t              pid;
-    async_slate_seat_t  *seat;
+    unsigned  i;
 
     if (store->slate == NULL) {
         return;
     }
 
-    for (i = 0; i < ASYNC_SLATE_SEATS && store->seat == -1; i++) {
-        seat = &store->slate->seats[i];
-        pid = atomic_load(&seat->pid);
-
-        if (pid != 0 && async_slate_lives(seat)) {
-            continue;
-        }
-
-        if (atomic_compare_exchange_strong(&seat->pid, &pid,
-                                           (int32_t) getpid()))
+    for (i = 0; i < 2 * ASYNC_SLATE_SEATS && store->seat == -1; i++) {
+        if (async_slate_take(&store->slate->seats[i % ASYNC_SLATE_SEATS],
+                             i >= ASYNC_SLATE_SEATS))
         {
-            atomic_store(&seat->seat, ASYNC_SEAT_NONE);
-            memset(seat->gauges, 0, sizeof(seat->gauges));
-            atomic_store(&seat->start, async_bell_start_time(getpid()));
-            store->seat = i;
+            store->seat = (int) (i % ASYNC_SLATE_SEATS);
         }
     }
 
@@ -169,6 +164,32 @@ async_slate_sit(async_store_t *store, async_seat_t role)
         atomic_store(&store->slate->seats[store->seat].seat,
                      (uint32_t) role);
     }
+}
+
+
+static bool
+async_slate_take(async_slate_seat_t *seat, bool left)
+{
+    int32_t   pid;
+    uint64_t  start;
+
+    pid = atomic_load(&seat->pid);
+    start = pid != 0 ? async_bell_start_time(pid) : 0;
+
+    if (start != 0 && (!left || start == atomic_load(&seat->start))) {
+        return false;
+    }
+
+    if (!atomic_compare_exchange_strong(&seat->pid, &pid, (int32_t) getpid()))
+    {
+        return false;
+    }
+
+    atomic_store(&seat->seat, ASYNC_SEAT_NONE);
+    memset(seat->gauges, 0, sizeof(seat->gauges));
+    atomic_store(&seat->start, async_bell_start_time(getpid()));
+
+    return true;
 }
 
 

@@ -6,6 +6,10 @@
 #include "async_slate.h"
 
 
+#define AT_ONCE  8
+#define ROUNDS   40
+
+
 static async_slate_figures_t  figures;
 
 
@@ -106,6 +110,70 @@ commits_are_counted_with_their_events(void **state)
     assert_true(figures.commit_us > 0);
     assert_int_equal(async_batch_bound(3), 10);
     assert_int_equal(async_batch_bound(ASYNC_BATCH_BOUNDS), 0);
+}
+
+
+/* the round's children: each sits when "go" is closed, and ends with "end" */
+
+static void
+sits(fixture_t *f, int go[2], int done[2], int end[2])
+{
+    char     byte = 0;
+    ssize_t  n;
+
+    close(go[1]);
+    close(end[1]);
+
+    n = read(go[0], &byte, 1);
+    async_slate_sit(f->store, ASYNC_SEAT_NGINX);
+    async_slate_gauge(f->store, ASYNC_GAUGE_WAITERS, 1);
+
+    n = write(done[1], &byte, 1) == 1 ? read(end[0], &byte, 1) : -1;
+
+    _exit(n == 0 ? 0 : 1);
+}
+
+
+static void
+who_come_at_once_have_a_seat_each(void **state)
+{
+    int         i, round, status, go[2], done[2], end[2];
+    char        byte;
+    fixture_t  *f = *state;
+
+    for (round = 0; round < ROUNDS; round++) {
+        assert_int_equal(pipe(go), 0);
+        assert_int_equal(pipe(done), 0);
+        assert_int_equal(pipe(end), 0);
+
+        for (i = 0; i < AT_ONCE; i++) {
+            if (fork() == 0) {
+                sits(f, go, done, end);
+            }
+        }
+
+        close(go[1]);
+
+        for (i = 0; i < AT_ONCE; i++) {
+            assert_int_equal(read(done[0], &byte, 1), 1);
+        }
+
+        async_slate_read(f->store, &figures);
+        close(end[1]);
+
+        for (i = 0; i < AT_ONCE; i++) {
+            assert_true(wait(&status) > 0);
+            assert_int_equal(status, 0);
+        }
+
+        assert_int_equal(figures.seats[ASYNC_SEAT_NGINX], AT_ONCE);
+        assert_int_equal(figures.gauges[ASYNC_GAUGE_WAITERS], AT_ONCE);
+
+        close(go[0]);
+        close(done[0]);
+        close(done[1]);
+        close(end[0]);
+    }
 }
 
 
@@ -226,6 +294,7 @@ main(void)
         sound(what_was_refused_survives),
         sound(more_queues_than_there_is_room_for_share_a_row),
         sound(commits_are_counted_with_their_events),
+        sound(who_come_at_once_have_a_seat_each),
         sound(who_is_dead_is_not_there),
         sound(without_a_slate_nothing_fails),
         cmocka_unit_test(results_have_names),
