@@ -292,6 +292,7 @@ async_batch_result(async_batch_t *batch, async_rc_t rc)
 
     if (batch->claim != NULL) {
         batch->claim->n = 0;
+        batch->claim->nlate = 0;
     }
 
     if (batch->sweep != NULL) {

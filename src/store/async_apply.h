@@ -139,6 +139,14 @@ typedef struct {
 } async_event_t;
 
 
+/* a job that was not started in time */
+typedef struct {
+    async_id_t  id;
+    uint32_t    attempt;               /* of the last that there was */
+    int64_t     queued;                /* unix ms */
+    char        queue[ASYNC_QUEUE_MAX + 1];
+} async_overdue_t;
+
 /* a job claimed for execution; strings live in its own buffer */
 typedef struct {
     async_job_t     job;              /* PROCESSING, attempt counted */
@@ -166,6 +174,11 @@ typedef struct {
     int64_t          next_due;        /* out: unix ms of the earliest timer,
                                          or when a queue's rate lets the next
                                          job go, 0 = none */
+    async_overdue_t *late;            /* out: not started in time, and failed;
+                                         room for max_late, at which the claim
+                                         stops; NULL: they are not told */
+    unsigned         max_late;
+    unsigned         nlate;           /* out */
     unsigned         locked;          /* out: parked for want of a key */
     uint8_t          locked_key[ASYNC_KEY_ID];    /* out: the last of them */
     bool             more;            /* out: there was work that the limit
@@ -267,15 +280,9 @@ typedef struct {
     size_t   len;
 } async_patrol_t;
 
-typedef struct {
-    async_id_t  id;
-    uint32_t    attempt;               /* of the last that there was */
-    int64_t     queued;                /* unix ms */
-    char        queue[ASYNC_QUEUE_MAX + 1];
-} async_overdue_t;
-
 async_rc_t async_view_overdue(async_view_t *view, async_patrol_t *patrol,
     int64_t now, async_overdue_t *found, unsigned max, unsigned *n);
+void async_overdue_job(async_overdue_t *found, const async_job_t *job);
 /* the event for one of them */
 void async_event_late(async_event_t *event, const async_id_t *id,
     uint64_t epoch);

@@ -51,7 +51,7 @@ static void async_claim_park(async_claimer_t *claimer,
     const async_job_t *job, int64_t due);
 static void async_claim_lock(async_claimer_t *claimer,
     const async_job_t *job);
-static bool async_claim_late(async_work_t *work, async_job_t *job);
+static bool async_claim_late(async_claimer_t *claimer, async_job_t *job);
 static async_rc_t async_claim_start(async_claimer_t *claimer,
     async_job_t *job, const async_policy_t *policy);
 static void async_claim_aside(async_work_t *work, async_db_t db,
@@ -74,6 +74,7 @@ async_claim_run(async_work_t *work, async_claim_request_t *request)
     claimer.opens = 0;
 
     request->n = 0;
+    request->nlate = 0;
     request->locked = 0;
     request->more = false;
 
@@ -483,7 +484,7 @@ async_claim_job(async_claimer_t *claimer, const MDB_val *row, bool *claimed)
 
     if (!claimer->request->doubt
         && async_policy_overdue(&policy, &job, claimer->work->now)) {
-        return async_claim_late(claimer->work, &job);
+        return async_claim_late(claimer, &job);
     }
 
     if (async_claim_skipped(claimer->request, job.server)) {
@@ -502,14 +503,35 @@ async_claim_job(async_claimer_t *claimer, const MDB_val *row, bool *claimed)
 }
 
 
+/* whoever has no room for more of them goes on another time */
+
 static bool
-async_claim_late(async_work_t *work, async_job_t *job)
+async_claim_late(async_claimer_t *claimer, async_job_t *job)
 {
-    async_event_t  event;
+    async_event_t           event;
+    async_overdue_t         late;
+    async_claim_request_t  *request;
 
-    async_event_late(&event, &job->id, work->epoch);
+    request = claimer->request;
 
-    return async_event_move(work, &event, job) == ASYNC_OK;
+    async_overdue_job(&late, job);
+    async_event_late(&event, &job->id, claimer->work->epoch);
+
+    if (async_event_move(claimer->work, &event, job) != ASYNC_OK) {
+        return false;
+    }
+
+    if (request->late != NULL) {
+        request->late[request->nlate++] = late;
+
+        /* this is the last that is looked at */
+
+        if (request->nlate == request->max_late) {
+            claimer->left = 1;
+        }
+    }
+
+    return true;
 }
 
 

@@ -431,17 +431,24 @@ async_patrol_overdue(async_view_t *view, const async_id_t *id, int64_t now,
         return false;
     }
 
-    memset(found, 0, sizeof(async_overdue_t));
-
-    found->id = *id;
-    found->attempt = job.attempt;
-    found->queued = job.queued;
-
-    if (job.queue.len <= ASYNC_QUEUE_MAX) {
-        memcpy(found->queue, job.queue.data, job.queue.len);
-    }
+    async_overdue_job(found, &job);
 
     return true;
+}
+
+
+void
+async_overdue_job(async_overdue_t *found, const async_job_t *job)
+{
+    memset(found, 0, sizeof(async_overdue_t));
+
+    found->id = job->id;
+    found->attempt = job->attempt;
+    found->queued = job->queued;
+
+    if (job->queue.len <= ASYNC_QUEUE_MAX) {
+        memcpy(found->queue, job->queue.data, job->queue.len);
+    }
 }
 
 

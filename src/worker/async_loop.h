@@ -63,6 +63,7 @@ typedef struct {
     async_event_t         *events;      /* of the ended, the late and the
                                            fired, for a batch */
     async_claim_t         *claims;
+    async_overdue_t        late[ASYNC_CHORES_LATE];    /* of a claim */
     async_watched_t       *watched;     /* of a look at the feed */
     unsigned               nslots;
     unsigned               nfree;

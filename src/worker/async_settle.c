@@ -26,8 +26,7 @@ static int64_t async_settle_away(async_loop_t *w, const async_replay_t *r,
     int64_t now);
 static async_rc_t async_settle_apply(async_loop_t *w,
     async_claim_request_t *claim, async_sweep_t *sweep, int64_t now);
-static void async_settle_late(const async_event_t *event,
-    const async_overdue_t *late, int64_t wall);
+static void async_settle_late(const async_overdue_t *late, int64_t wall);
 static void async_settle_claimed(async_loop_t *w,
     const async_claim_request_t *claim);
 static void async_settle_refused(async_loop_t *w, async_rc_t rc,
@@ -271,6 +270,8 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
         claim->skip = w->away.keys;
         claim->nskip = w->away.nkeys;
         claim->claims = w->claims;
+        claim->late = w->late;
+        claim->max_late = ASYNC_CHORES_LATE;
         claim->doubt = !async_clock_sure(&w->chores.clock, now);
     }
 
@@ -284,7 +285,16 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
     }
 
     for (n = 0, i = w->nended; i < fired; n++, i++) {
-        async_settle_late(&w->events[i], &w->chores.late[n], batch.now);
+
+        /* one that was claimed meanwhile is none */
+
+        if (w->events[i].rc == ASYNC_OK) {
+            async_settle_late(&w->chores.late[n], batch.now);
+        }
+    }
+
+    for (n = 0; claim && n < claim->nlate; n++) {
+        async_settle_late(&claim->late[n], batch.now);
     }
 
     if (w->nhooks > 0
@@ -297,25 +307,19 @@ async_settle_apply(async_loop_t *w, async_claim_request_t *claim,
 }
 
 
-/* one that was claimed meanwhile is none */
-
 static void
-async_settle_late(const async_event_t *event, const async_overdue_t *late,
-    int64_t wall)
+async_settle_late(const async_overdue_t *late, int64_t wall)
 {
     char               id[ASYNC_ID_TEXT];
     async_log_quote_t  queue;
 
-    if (event->rc == ASYNC_OK) {
-        async_id_format(id, &event->id);
-        async_log(ASYNC_LOG_INFO, "msg=\"job ended\" id=%.*s queue=%s "
-                  "status=failed error=start-timeout attempt=%u http=0 "
-                  "wait_ms=%lld run_ms=0 reason=\"it was not started in "
-                  "time\"", ASYNC_ID_TEXT, id,
-                  async_log_quote(&queue, late->queue),
-                  (unsigned) late->attempt,
-                  (long long) (wall > late->queued ? wall - late->queued : 0));
-    }
+    async_id_format(id, &late->id);
+    async_log(ASYNC_LOG_INFO, "msg=\"job ended\" id=%.*s queue=%s "
+              "status=failed error=start-timeout attempt=%u http=0 "
+              "wait_ms=%lld run_ms=0 reason=\"it was not started in time\"",
+              ASYNC_ID_TEXT, id, async_log_quote(&queue, late->queue),
+              (unsigned) late->attempt,
+              (long long) (wall > late->queued ? wall - late->queued : 0));
 }
 
 

@@ -209,6 +209,16 @@ ok(poll_until(20, sub {
     slurp("$dir/worker.log") =~ /^\S+Z info msg="job ended" id=$never queue="late" status=failed error=start-timeout attempt=0 http=0 wait_ms=\d{3,} run_ms=0 reason="it was not started in time"$/m
 }), 'and how one did that was not started');
 
+$t->stop_worker;
+$late = $t->submit('/late');
+($never) = $t->job_path($late) =~ m{([^/]+)$};
+select undef, undef, undef, 0.6;
+$t->start_worker;
+$t->wait_job($late);
+ok(poll_until(20, sub {
+    slurp("$dir/worker.log") =~ /job ended" id=$never .* error=start-timeout /
+}), 'also one that a worker finds so when it would be its turn');
+
 
 # --- promtool -------------------------------------------------------------
 

@@ -601,6 +601,57 @@ a_job_whose_policy_is_gone_runs_by_the_defaults(void **state)
     assert_int_equal(f->claims[0].policy.attempts, 5);
 }
 
+/* who waited too long fails when it would have been his turn */
+
+static void
+a_claim_names_those_that_were_not_started_in_time(void **state)
+{
+    unsigned                i, told;
+    async_batch_t           batch;
+    async_claim_request_t   request;
+    async_overdue_t         late[3];
+    async_claim_t           claims[10];
+    async_policy_t          policy;
+    fixture_t              *f = *state;
+
+    fixture_take_over(f);
+    fixture_submit_all(f, 1, 7);
+
+    async_policy_defaults(&policy);
+    f->now += (int64_t) policy.start_timeout + 1;
+
+    for (told = 0; told < 7; told += request.nlate) {
+        memset(&batch, 0, sizeof(batch));
+        memset(&request, 0, sizeof(request));
+
+        request.epoch = f->epoch;
+        request.claims = claims;
+        request.max = 10;
+        request.late = late;
+        request.max_late = 3;
+        batch.claim = &request;
+        batch.now = f->now;
+
+        assert_int_equal(async_store_apply(f->store, &batch, &f->err),
+                         ASYNC_OK);
+        assert_int_equal(request.n, 0);
+        assert_in_range(request.nlate, 1, 3);
+        assert_int_equal(request.more, told + request.nlate < 7
+                                       || request.nlate == 3);
+
+        for (i = 0; i < request.nlate; i++) {
+            assert_memory_equal(&late[i].id, &(async_id_t[])
+                                { fixture_id(1 + told + i) }[0],
+                                sizeof(async_id_t));
+            assert_string_equal(late[i].queue, "default");
+            assert_int_equal(late[i].attempt, 0);
+        }
+    }
+
+    assert_int_equal(told, 7);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_READY), 0);
+}
+
 
 int
 main(void)
@@ -622,6 +673,7 @@ main(void)
         sound(who_waits_for_his_server_is_counted),
         sound(a_due_time_beyond_now_waits),
         sound(a_claim_looks_at_a_bounded_number_of_jobs),
+        sound(a_claim_names_those_that_were_not_started_in_time),
         sound(only_the_present_epoch_claims),
         plain(a_damaged_job_is_set_aside_and_the_next_one_runs),
         sound(a_timer_without_a_job_does_not_stay_for_ever),
