@@ -526,26 +526,40 @@ async_rc_t
 async_db_look(async_store_t *store, async_look_fn fn, void *data,
     async_error_t *err)
 {
-    int            rc;
-    MDB_txn       *txn;
-    async_rc_t     result;
-    async_guard_t  guard;
+    int                 rc;
+    MDB_txn *volatile   open;
+    MDB_txn            *txn;
+    async_rc_t          result;
+    async_guard_t       guard;
 
-    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
-
-    if (rc != MDB_SUCCESS) {
-        return async_db_rc(rc, "read the store", err);
-    }
+    open = NULL;
 
     if (async_guard_caught(&guard)) {
-        mdb_txn_abort(txn);
+
+        if (open != NULL) {
+            mdb_txn_abort(open);
+        }
+
         return async_health_damaged(store, err);
     }
 
-    result = fn(store, txn, data);
+    /* to begin is to read a page, too */
+
+    rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+
+    if (rc == MDB_SUCCESS) {
+        open = txn;
+        result = fn(store, txn, data);
+
+    } else {
+        result = async_db_rc(rc, "read the store", err);
+    }
 
     async_guard_end(&guard);
-    mdb_txn_abort(txn);
+
+    if (rc == MDB_SUCCESS) {
+        mdb_txn_abort(txn);
+    }
 
     return result;
 }

@@ -469,15 +469,28 @@ async_lag_line(const char *line, void *data)
 async_rc_t
 async_store_lag(async_store_t *store, uint64_t *lag)
 {
-    uint64_t     oldest;
-    MDB_envinfo  info;
+    int            rc;
+    uint64_t       oldest;
+    MDB_envinfo    info;
+    async_error_t  err;
+    async_guard_t  guard;
 
     *lag = 0;
     oldest = UINT64_MAX;
 
-    if (mdb_reader_list(store->env, async_lag_line, &oldest) < 0
-        || mdb_env_info(store->env, &info) != MDB_SUCCESS)
-    {
+    if (async_guard_caught(&guard)) {
+        return async_health_damaged(store, &err);
+    }
+
+    rc = mdb_reader_list(store->env, async_lag_line, &oldest);
+
+    if (rc >= 0) {
+        rc = mdb_env_info(store->env, &info);
+    }
+
+    async_guard_end(&guard);
+
+    if (rc != MDB_SUCCESS) {
         return ASYNC_UNAVAILABLE;
     }
 

@@ -39,6 +39,7 @@ async_view_open(async_view_t **out, async_store_t *store)
 {
     int            rc;
     async_view_t  *view;
+    async_error_t  err;
 
     *out = NULL;
 
@@ -50,7 +51,14 @@ async_view_open(async_view_t **out, async_store_t *store)
 
     view->store = store;
 
+    if (async_guard_caught(&view->guard)) {
+        free(view);
+        return async_health_damaged(store, &err);
+    }
+
     rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &view->txn);
+
+    async_guard_end(&view->guard);
 
     if (rc != MDB_SUCCESS) {
         free(view);
@@ -522,10 +530,22 @@ async_store_figures(async_store_t *store, async_store_figures_t *figures)
 uint64_t
 async_store_transaction(async_store_t *store)
 {
-    MDB_envinfo  info;
+    uint64_t       last;
+    MDB_envinfo    info;
+    async_error_t  err;
+    async_guard_t  guard;
 
-    return mdb_env_info(store->env, &info) == MDB_SUCCESS
+    if (async_guard_caught(&guard)) {
+        (void) async_health_damaged(store, &err);
+        return 0;
+    }
+
+    last = mdb_env_info(store->env, &info) == MDB_SUCCESS
            ? info.me_last_txnid : 0;
+
+    async_guard_end(&guard);
+
+    return last;
 }
 
 

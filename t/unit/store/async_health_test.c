@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#include "async_slate.h"
+
 
 /*
  * What LMDB holds on its way through a damaged page is lost with it: there
@@ -82,7 +84,7 @@ use(fixture_t *f)
     bool                    left;
     size_t                  len;
     uint8_t                 buf[ASYNC_JOB_MAX];
-    uint64_t                seq = 0;
+    uint64_t                seq = 0, lag;
     unsigned                i, n = 0;
     async_id_t              ids[4];
     async_job_t             job;
@@ -106,6 +108,8 @@ use(fixture_t *f)
     (void) async_view_overdue(f->view, &patrol, f->now, late, 4, &n);
     (void) async_view_feed_last(f->view, &seq);
     (void) async_store_figures(f->store, &numbers);
+    (void) async_store_transaction(f->store);
+    (void) async_store_lag(f->store, &lag);
     (void) async_store_epoch(f->store);
     (void) async_store_publish(f->store, &policy, 1, NULL, 0, &f->err);
     (void) async_store_recover(f->store, f->epoch, f->now, 10, &left,
@@ -157,6 +161,23 @@ a_file_cut_short_kills_nobody(void **state)
     job = fixture_job(100001);
     assert_int_equal(fixture_submit(f, &job), ASYNC_UNAVAILABLE);
     assert_non_null(strstr(f->err.text, "damaged"));
+}
+
+
+static void
+a_file_that_is_empty_kills_nobody(void **state)
+{
+    uint64_t    lag;
+    fixture_t  *f = *state;
+
+    fill(f);
+    cut(f, 0);
+
+    assert_int_equal(async_store_transaction(f->store), 0);
+    assert_int_equal(async_store_lag(f->store, &lag), ASYNC_UNAVAILABLE);
+    use(f);
+
+    assert_int_equal(async_store_health(f->store), ASYNC_STORE_DAMAGED);
 }
 
 
@@ -354,6 +375,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         plain(a_file_cut_short_kills_nobody),
+        plain(a_file_that_is_empty_kills_nobody),
         plain(pages_of_rubbish_kill_nobody),
         plain(after_a_fault_others_can_write_if_theirs_is_sound),
         plain(three_faults_in_a_minute_switch_it_off),
