@@ -66,13 +66,18 @@ sub _configure {
     keepalive_requests 100000000;
     client_body_buffer_size 16k;
 
+    # as the peers talk to it
+    upstream behind { server $self->{backend}; keepalive 64; }
+    proxy_http_version 1.1;
+    proxy_set_header   Connection "";
+
     server {
         listen 127.0.0.1:%%PORT%% backlog=4096;
         root %%ROOT%%/html;
         async_status_uri /jobs/;
 
         location /reports { async on queue=parked;  proxy_pass http://$self->{backend}; }
-        location /run     { async on queue=running; proxy_pass http://$self->{backend}; }
+        location /run     { async on queue=running; proxy_pass http://behind; }
         location /slow    { async on queue=slow;    proxy_pass http://$self->{backend}/drips; }
         location /keyed {
             async             on queue=parked;
