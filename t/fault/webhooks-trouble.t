@@ -28,7 +28,7 @@ my $t = AsyncTest->new(workers => 2, http => <<'END');
             async_callback $http_x_callback_url;
             async_callback_allow 127.0.0.1 good.test wrong.test a.test b.test
                 c.test d.test e.test f.test g.test h.test i.test j.test
-                k.test l.test;
+                k.test l.test m.test;
             async_callback_secret %%ROOT%%/secret per=host;
             proxy_pass http://%%BACKEND%%;
         }
@@ -48,7 +48,7 @@ receiver($t, 'receiver', $secret);
 receiver($t, 'tls', $secret, "$t->{root}/cert.pem", "$t->{root}/key.pem");
 receiver($t, 'h2', $secret, "$t->{root}/cert.pem", "$t->{root}/key.pem", 'h2');
 $t->write_file("$t->{root}/names", join '', map { "$_.test 127.0.0.1\n" }
-               'good', 'wrong', 'a' .. 'l');
+               'good', 'wrong', 'a' .. 'm');
 $t->start_backend;
 $t->start_nginx;
 
@@ -167,7 +167,7 @@ subtest 'the hours of a schedule' => sub {
 
 
 subtest 'Retry-After is waited for' => sub {
-    my $job = with_callback($t, '/reports', "http://127.0.0.1:$port/as/busy");
+    my $job = with_callback($t, '/reports', "http://m.test:$port/as/busy");
     behave($t, 'receiver', 'busy', '/status/429?after=3600');
     lines($job, 1);
     later(3_500_000);
