@@ -25,6 +25,7 @@ struct async_ahead_s {
     pthread_mutex_t  lock;
     pthread_cond_t   changed;
     uint64_t         used;           /* bytes, the same */
+    uint64_t         end;            /* of the file, as the thread saw it */
     bool             ends;
 };
 
@@ -77,7 +78,11 @@ async_ahead_tell(async_store_t *store)
     if (ahead->there) {
         (void) pthread_mutex_lock(&ahead->lock);
         ahead->used = (info.me_last_pgno + 1) * (uint64_t) st.ms_psize;
-        (void) pthread_cond_signal(&ahead->changed);
+
+        if (async_ahead_short(ahead)) {
+            (void) pthread_cond_signal(&ahead->changed);
+        }
+
         (void) pthread_mutex_unlock(&ahead->lock);
     }
 }
@@ -136,11 +141,18 @@ static void *
 async_ahead_main(void *data)
 {
     ssize_t         n;
+    struct stat     st;
     async_ahead_t  *ahead = data;
 
     (void) pthread_mutex_lock(&ahead->lock);
 
     while (!ahead->ends) {
+
+        /* others make it longer, too */
+
+        if (async_ahead_short(ahead) && fstat(ahead->fd, &st) == 0) {
+            ahead->end = (uint64_t) st.st_size;
+        }
 
         if (!async_ahead_short(ahead)) {
             (void) pthread_cond_wait(&ahead->changed, &ahead->lock);
@@ -167,18 +179,13 @@ async_ahead_main(void *data)
 static bool
 async_ahead_short(const async_ahead_t *ahead)
 {
-    uint64_t     end, room;
-    struct stat  st;
+    uint64_t  room;
 
-    if (fstat(ahead->fd, &st) == -1) {
-        return false;
-    }
-
-    end = (uint64_t) st.st_size;
     room = ahead->used / 2 < ASYNC_AHEAD_ROOM ? ahead->used / 2
                                               : ASYNC_AHEAD_ROOM;
 
-    return end < ahead->used + room && end + ASYNC_AHEAD_SLICE <= ahead->size;
+    return ahead->end < ahead->used + room
+           && ahead->end + ASYNC_AHEAD_SLICE <= ahead->size;
 }
 
 
