@@ -44,6 +44,7 @@ async_door_open(async_door_t *door, int dir_fd, int64_t wait_ms,
 
     door->map = NULL;
     door->locked = false;
+    door->waited = false;
     door->fd = openat(dir_fd, "door", O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW,
                       0600);
 

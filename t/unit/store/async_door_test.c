@@ -142,9 +142,12 @@ one_at_a_time(void **state)
 
     company(room, true);
     open_ok(room);
+    assert_false(room->door.waited);
     assert_int_equal(async_door_lock(&room->door, 50, NULL), ASYNC_BUSY);
+    assert_true(room->door.waited);
     company_goes(room);
     assert_int_equal(async_door_lock(&room->door, 50, NULL), ASYNC_OK);
+    assert_false(room->door.waited);
     async_door_unlock(&room->door);
 }
 
