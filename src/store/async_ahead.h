@@ -1,7 +1,8 @@
 /*
  * Room that is ready before it is needed.  A commit that makes the file longer
- * has its inode to write, too, and often a journal: a third of its time, and
- * most of its tail.  So a thread appends zeros, a step ahead of the commits.
+ * has its inode to write, too, and often a journal: a tenth of its time on a
+ * disk that has nothing else to do, more on one that has, and most of its tail
+ * then.  So a thread appends zeros, a step ahead of the commits.
  *
  * They cannot come to lie on what was written: O_APPEND puts them, behind the
  * inode's lock, where the file ends, and LMDB has never written there.  They
