@@ -1,8 +1,9 @@
 package BenchDashboard;
 
 # What one look of a dashboard, a scrape and a listing take, with few and with
-# many jobs stored: it must not grow with them.  Each is one read transaction at the most for every
-# view that it asks for, and so none is longer than its answer.
+# many jobs stored: it must not grow with them.  Each is one read transaction
+# at the most for every view that it asks for, and so none is longer than its
+# answer.
 
 use strict;
 use warnings;
@@ -25,8 +26,11 @@ sub rows {
     my ($table, $rounds) = @_;
     my %ours = map { $_ => filled($_) } 10_000, 100_000;
 
+    # each load is the middle one of thousands of answers
+    my $loads = quick() ? 1 : $rounds;
+
     for my $look (sort keys %looks) {
-        my %of = in_turn($rounds, { map {
+        my %of = in_turn($loads, { map {
             my $at = $ours{$_};
             my $path = $looks{$look} =~ s{%s}{$at->{done}}r;
             $_ => sub { wrk("$at->{url}$path", connections => 1) };
@@ -85,7 +89,8 @@ sub charts {
     my ($ours) = @_;
     my $longest = 0;
 
-    sleep 5.1;
+    my $still = ($ours->{drawn} // 0) + 5.1 - time;
+    sleep $still if $still > 0;
 
     for my $window (900, 3600, 86400) {
         my $from   = time;
@@ -96,6 +101,7 @@ sub charts {
         $longest = $took if $took > $longest;
     }
 
+    $ours->{drawn} = time;
     return { ms => $longest };
 }
 

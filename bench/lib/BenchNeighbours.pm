@@ -40,7 +40,7 @@ sub beside {
     $t->spawn('submits', 'wrk', '-t1', '-c64', "-d${seconds}s", '-s', $post,
               "$base/reports");
     my $figures = wrk("$base/static/file", connections => 4);
-    $t->wait_end('submits', 20);
+    $t->stop('submits');
     return $figures;
 }
 

@@ -76,6 +76,7 @@ sub memory {
                        ($busy[$n] - $idle[$n]) / $jobs);
     }
 
+    $t->kill_worker;            # these jobs need not end
     $ours->stop;
     return;
 }

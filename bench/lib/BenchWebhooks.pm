@@ -9,6 +9,7 @@ use strict;
 use warnings;
 
 use AsyncHooks;
+use AsyncLoad;
 use AsyncTest;
 use Bench;
 use JSON::PP ();
@@ -43,7 +44,7 @@ sub gateway {
             access_log off;
             location /reports {
                 async on;
-                async_callback $http_x_callback_url;
+                async_callback http://$arg_to/in;
                 async_callback_allow 127.0.0.0/8;
                 async_callback_secret %%ROOT%%/secret per=host;
                 proxy_pass http://%%BACKEND%%;
@@ -77,19 +78,19 @@ END
 sub deliver {
     my ($t, $with) = @_;
     my $port  = $t->port('hosts');
-    my @hosts = (1 .. $live + $with);
+    my $hosts = $live + $with;
     my $want  = $each * $live;
 
     $t->spawn('hosts', 'node', "$t->{root}/hosts.js", $port, $live, $with);
     poll_until(20, sub { defined got($t, $port) }) or die "no hosts\n";
 
-    for (1 .. $each) {
-        for my $n (@hosts) {
-            my $answer = $t->submit('/reports', body => 'x',
-                headers => ['X-Callback-Url', "http://127.0.1.$n:$port/in"]);
-            $t->request('DELETE', $t->job_path($answer));
-        }
-    }
+    my @jobs = ask_all($t, 202, $each * $hosts, sub {
+        return ('POST', '/reports?to=127.0.1.' . (1 + ($_[0] - 1) % $hosts)
+                        . ":$port", 'x');
+    });
+    ask_all($t, 200, scalar @jobs, sub {
+        return ('DELETE', "/jobs/$jobs[$_[0] - 1]{id}", '');
+    });
 
     my $begun = time;
     $t->start_worker('--log-level', 'warn');
@@ -103,6 +104,16 @@ sub deliver {
         ($t->command('webhooks', '--json', '--limit', 10_000))[1])->{webhooks}
     });
     return { s => $took };
+}
+
+
+sub ask_all {
+    my ($t, $status, $count, $request) = @_;
+    my @answers = AsyncLoad->start($t, count => $count,
+                                   request => $request)->finish;
+    my $good = grep { ($_->{status} // 0) == $status } @answers;
+    die "$good of $count answers are $status\n" if $good != $count;
+    return @answers;
 }
 
 
