@@ -299,9 +299,9 @@ async_event_move(async_work_t *work, const async_event_t *event,
     async_report_thin(work, &before, job);
     async_place_move(work, &before, job);
     async_known_move(work, &before, job);
+    async_event_release(work, &before, job);
     async_event_payload(work, event);
     async_event_spooled(work, &event->response);
-    async_event_release(work, &before, job);
 
     async_place_count(tally, before.state, -1);
     async_place_count(tally, job->state, 1);
@@ -569,6 +569,9 @@ async_event_log(async_work_t *work, const async_job_t *job,
     async_work_put(work, &key, value, sizeof(value));
 }
 
+
+/* lies where the request lay, which is gone by then: a page that is full of
+   requests need not be split, and holds the responses of as many jobs */
 
 static void
 async_event_payload(async_work_t *work, const async_event_t *event)
