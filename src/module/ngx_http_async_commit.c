@@ -1,114 +1,157 @@
 
 /*
- * Group commit.  Submits, and changes of jobs, queue up in their nginx worker;
- * at most one batch of them is on the commits thread, and what arrives
- * meanwhile is the next.  An answer goes out only after the commit of its
- * batch returned.
+ * Group commit.  Submits, and changes of jobs, queue up in their nginx worker.
+ * The thread of the store that writes takes what is there when the store's
+ * door is open, as one batch; what arrives meanwhile is the next.  An answer
+ * goes out only after the commit of its batch returned.
  *
- * The next batch is on its way before the one that is done is answered, so
- * that the disk works while we do.  For that both must be of a size: clients
- * that wait for their answers come back together, and would form one large
- * batch, during which nobody is left to be served, and one of the first that
- * came back.  So a batch that is much smaller than the one before is held for
- * as long as each turn of the event loop brings more.
- *
- * If another process commits in between, his commit is what we work beside: a
- * batch is to be all that there is, and is held for a moment, since it would
- * only wait behind the door, where it cannot grow.
+ * The next batch is written while the one before is answered.  For that both
+ * must be of a size: clients that wait for their answers come back together,
+ * and would form one large batch, during which nobody is left to be served,
+ * and one of the first that came back.  So if there is much less than the
+ * batch before had, it is held for as long as each turn of the event loop
+ * brings more.
  */
 
 #include "ngx_http_async_module.h"
 
+#include <pthread.h>
+#include <sys/eventfd.h>
+
 
 #define NGX_HTTP_ASYNC_BATCH_MAX  1024
 #define NGX_HTTP_ASYNC_BATCH_SIZE (8 * 1024 * 1024)   /* bytes of bodies */
-#define NGX_HTTP_ASYNC_MOMENT     1           /* ms */
+#define NGX_HTTP_ASYNC_BATCHES    3           /* written, answered, and one
+                                                 between the two */
 #define NGX_HTTP_ASYNC_TICK       100         /* ms, looks for deadlines */
-#define NGX_HTTP_ASYNC_FILE_RATE  4096        /* bytes a ms, at the least */
 #define NGX_HTTP_ASYNC_HANG       500         /* ms past the deadline until a
                                                  write counts as hanging */
 
 
-typedef struct {
+typedef struct ngx_http_async_batch_s  ngx_http_async_batch_t;
+
+struct ngx_http_async_batch_s {
     ngx_http_async_op_t         *ops[NGX_HTTP_ASYNC_BATCH_MAX];
     async_event_t                events[NGX_HTTP_ASYNC_BATCH_MAX];
     async_batch_t                batch;
-    async_store_t               *store;
     async_rc_t                   rc;
     async_error_t                error;
-} ngx_http_async_batch_t;
+    ngx_http_async_batch_t      *next;
+};
 
 
 typedef struct {
-    ngx_http_async_main_conf_t  *amcf;
-    ngx_queue_t                  waiting;     /* ngx_http_async_op_t */
-    ngx_uint_t                   nwaiting;
-    ngx_uint_t                   enough;      /* so many are not held */
+    async_batches_t               source;      /* the first */
     ngx_uint_t                   seen;        /* so many were, a turn ago */
-    ngx_uint_t                   shared;      /* unsigned shared:1: another
-                                                 process commits, too */
-    ngx_queue_t                  files;       /* ops on the file threads */
-    ngx_uint_t                   busy;        /* unsigned busy:1: a batch is
-                                                 on its way */
     ngx_uint_t                   refused;     /* since that was logged */
     time_t                       told;
     ngx_event_t                  tick;
-    ngx_event_t                  hold;        /* posted, or a timer: the next
-                                                 is held */
-    ngx_thread_task_t           *task;
-    ngx_http_async_batch_t      *batch;       /* the next, or the busy one */
+    ngx_event_t                  hold;        /* posted: the next is held */
+    ngx_connection_t             done_connection;
+    ngx_event_t                  done_event;
+    ngx_event_t                  done_write;  /* which is not */
+    ngx_http_async_batch_t      *batches;     /* NULL: not initialized */
+
+    /* what the thread that writes has to do with, behind a lock */
+
+    pthread_mutex_t              lock;
+    ngx_queue_t                  waiting;     /* ngx_http_async_op_t */
+    ngx_uint_t                   nwaiting;
+    ngx_uint_t                   enough;      /* so many are not held */
+    ngx_uint_t                   busy;        /* unsigned busy:1: the source
+                                                 is posted */
     ngx_http_async_batch_t      *spare;
+    ngx_http_async_batch_t      *writing;
+    ngx_http_async_batch_t      *done;
+    ngx_http_async_batch_t     **done_last;
 } ngx_http_async_commits_t;
 
 
-static void ngx_http_async_commit_start(void);
 static void ngx_http_async_commit_next(void);
 static void ngx_http_async_commit_held(ngx_event_t *ev);
-static ngx_uint_t ngx_http_async_commit_take(ngx_http_async_batch_t *b);
-static void ngx_http_async_commit_thread(void *data, ngx_log_t *log);
+static void ngx_http_async_commit_start(void);
+static int64_t ngx_http_async_commit_wait(async_batches_t *source);
+static async_batch_t *ngx_http_async_commit_take(async_batches_t *source);
+static bool ngx_http_async_commit_done(async_batches_t *source,
+    async_batch_t *batch, async_rc_t rc, const async_error_t *err);
 static void ngx_http_async_committed(ngx_event_t *ev);
-static void ngx_http_async_commit_refused(ngx_http_async_batch_t *b);
+static void ngx_http_async_commit_answer(ngx_http_async_batch_t *b);
+static void ngx_http_async_commit_refused(async_rc_t rc, const char *error,
+    ngx_uint_t n);
 static void ngx_http_async_commit_tick(ngx_event_t *ev);
-static void ngx_http_async_files_late(void);
+static void ngx_http_async_commit_withdraw(ngx_uint_t all, async_rc_t rc);
 static void ngx_http_async_commit_hanging(void);
 static void ngx_http_async_commit_arm(void);
-static void ngx_http_async_file_done(ngx_event_t *ev);
 
 
 static ngx_http_async_commits_t  ngx_http_async_commits;
 
 
 ngx_int_t
-ngx_http_async_commit_init(ngx_cycle_t *cycle,
-    ngx_http_async_main_conf_t *amcf)
+ngx_http_async_commit_init(ngx_cycle_t *cycle)
 {
-    ngx_thread_task_t         *task;
+    ngx_fd_t                   fd;
+    ngx_uint_t                 i;
+    ngx_connection_t          *c;
+    ngx_http_async_batch_t    *b;
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
-    ac->amcf = amcf;
 
-    if (ac->task) {
+    if (ac->batches) {
 
         /* a reload in a single process: what is under way goes on */
 
         return NGX_OK;
     }
 
-    task = ngx_calloc(sizeof(ngx_thread_task_t)
-                      + 2 * sizeof(ngx_http_async_batch_t), cycle->log);
-    if (task == NULL) {
+    b = ngx_calloc(NGX_HTTP_ASYNC_BATCHES * sizeof(ngx_http_async_batch_t),
+                   cycle->log);
+    if (b == NULL) {
         return NGX_ERROR;
     }
 
-    task->handler = ngx_http_async_commit_thread;
-    task->event.handler = ngx_http_async_committed;
+    fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_ERR, cycle->log, ngx_errno, "eventfd() failed");
+        ngx_free(b);
+        return NGX_ERROR;
+    }
 
-    ac->batch = (ngx_http_async_batch_t *) (task + 1);
-    ac->spare = ac->batch + 1;
+    /* as nginx has its own: no slot of worker_connections, and it stays */
+
+    c = &ac->done_connection;
+    c->fd = fd;
+    c->read = &ac->done_event;
+    c->write = &ac->done_write;
+    c->log = cycle->log;
+
+    c->read->data = c;
+    c->read->log = cycle->log;
+    c->read->handler = ngx_http_async_committed;
+    c->write->data = c;
+    c->write->log = cycle->log;
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) != NGX_OK) {
+        (void) close(fd);
+        ngx_free(b);
+        return NGX_ERROR;
+    }
+
+    ac->source.wait = ngx_http_async_commit_wait;
+    ac->source.take = ngx_http_async_commit_take;
+    ac->source.done = ngx_http_async_commit_done;
+
+    (void) pthread_mutex_init(&ac->lock, NULL);
 
     ngx_queue_init(&ac->waiting);
-    ngx_queue_init(&ac->files);
+
+    for (i = 0; i < NGX_HTTP_ASYNC_BATCHES; i++) {
+        b[i].next = ac->spare;
+        ac->spare = &b[i];
+    }
+
+    ac->done_last = &ac->done;
 
     ac->tick.handler = ngx_http_async_commit_tick;
     ac->tick.data = ac;
@@ -118,7 +161,7 @@ ngx_http_async_commit_init(ngx_cycle_t *cycle,
     ac->hold.data = ac;
     ac->hold.log = cycle->log;
 
-    ac->task = task;
+    ac->batches = b;
 
     return NGX_OK;
 }
@@ -133,8 +176,12 @@ ngx_http_async_commit(ngx_http_async_op_t *op)
 
     op->event.deadline = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE;
 
+    pthread_mutex_lock(&ac->lock);
+
     ngx_queue_insert_tail(&ac->waiting, &op->queue);
     ac->nwaiting++;
+
+    pthread_mutex_unlock(&ac->lock);
 
     ngx_http_async_commit_arm();
     ngx_http_async_commit_next();
@@ -151,31 +198,33 @@ ngx_http_async_commit_resume(void)
 static void
 ngx_http_async_commit_next(void)
 {
+    ngx_uint_t                 n, enough;
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
 
-    if (ac->busy || ac->nwaiting == 0) {
+    pthread_mutex_lock(&ac->lock);
+
+    n = ac->busy || ac->spare == NULL ? 0 : ac->nwaiting;
+    enough = ac->enough;
+
+    pthread_mutex_unlock(&ac->lock);
+
+    if (n == 0) {
         return;
     }
 
-    if (ac->nwaiting >= ac->enough) {
+    if (n >= enough) {
         ngx_http_async_commit_start();
 
-    } else if (!ac->hold.posted && !ac->hold.timer_set) {
-        ac->seen = ac->nwaiting;
-
-        if (ac->shared) {
-            ngx_add_timer(&ac->hold, NGX_HTTP_ASYNC_MOMENT);
-
-        } else {
-            ngx_post_event(&ac->hold, &ngx_posted_next_events);
-        }
+    } else if (!ac->hold.posted) {
+        ac->seen = n;
+        ngx_post_event(&ac->hold, &ngx_posted_next_events);
     }
 }
 
 
-/* a turn of the event loop later, or a moment */
+/* a turn of the event loop later */
 
 static void
 ngx_http_async_commit_held(ngx_event_t *ev)
@@ -184,9 +233,13 @@ ngx_http_async_commit_held(ngx_event_t *ev)
 
     ac = ev->data;
 
-    if (ac->nwaiting <= (ac->shared ? 2 * ac->seen : ac->seen)) {
+    pthread_mutex_lock(&ac->lock);
+
+    if (!ac->busy && ac->nwaiting <= ac->seen) {
         ac->enough = 0;
     }
+
+    pthread_mutex_unlock(&ac->lock);
 
     ngx_http_async_commit_next();
 }
@@ -195,8 +248,7 @@ ngx_http_async_commit_held(ngx_event_t *ev)
 static void
 ngx_http_async_commit_start(void)
 {
-    ngx_uint_t                 n;
-    ngx_http_async_batch_t    *b;
+    async_error_t              error;
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
@@ -209,41 +261,73 @@ ngx_http_async_commit_start(void)
         ngx_delete_posted_event(&ac->hold);
     }
 
-    if (ac->hold.timer_set) {
-        ngx_del_timer(&ac->hold);
-    }
-
-    b = ac->batch;
-    n = ngx_http_async_commit_take(b);
-
-    ac->task->ctx = b;
-    ac->task->event.data = b;
+    pthread_mutex_lock(&ac->lock);
     ac->busy = 1;
+    pthread_mutex_unlock(&ac->lock);
 
-    if (ngx_thread_task_post(ac->amcf->commits, ac->task) == NGX_OK) {
+    if (async_store_post(ngx_http_async_store(), &ac->source, &error)
+        == ASYNC_OK)
+    {
         return;
     }
 
-    while (n--) {
-        b->ops[n]->in_flight = 0;
-        b->ops[n]->handler(b->ops[n], ASYNC_UNAVAILABLE);
-    }
-
+    pthread_mutex_lock(&ac->lock);
     ac->busy = 0;
+    pthread_mutex_unlock(&ac->lock);
+
+    ngx_http_async_commit_refused(ASYNC_UNAVAILABLE, error.text,
+                                  ac->nwaiting);
+    ngx_http_async_commit_withdraw(1, ASYNC_UNAVAILABLE);
 }
 
 
-static ngx_uint_t
-ngx_http_async_commit_take(ngx_http_async_batch_t *b)
+/* --- on the thread that writes --- */
+
+/* the first to run out of time is the first in line */
+
+static int64_t
+ngx_http_async_commit_wait(async_batches_t *source)
 {
-    size_t                     size;
-    ngx_uint_t                 n;
     ngx_queue_t               *q;
+    ngx_msec_int_t             wait;
     ngx_http_async_op_t       *op;
     ngx_http_async_commits_t  *ac;
 
-    ac = &ngx_http_async_commits;
+    ac = (ngx_http_async_commits_t *) source;
+    wait = 1;
+
+    pthread_mutex_lock(&ac->lock);
+
+    if (!ngx_queue_empty(&ac->waiting)) {
+        q = ngx_queue_head(&ac->waiting);
+        op = ngx_queue_data(q, ngx_http_async_op_t, queue);
+
+        wait = (ngx_msec_int_t) (op->event.deadline - ngx_current_msec);
+    }
+
+    pthread_mutex_unlock(&ac->lock);
+
+    return ngx_max(wait, 1);
+}
+
+
+static async_batch_t *
+ngx_http_async_commit_take(async_batches_t *source)
+{
+    size_t                     size;
+    ngx_uint_t                 i, n;
+    ngx_queue_t               *q;
+    struct timespec            now;
+    ngx_http_async_op_t       *op;
+    ngx_http_async_batch_t    *b;
+    ngx_http_async_commits_t  *ac;
+
+    ac = (ngx_http_async_commits_t *) source;
     size = 0;
+
+    pthread_mutex_lock(&ac->lock);
+
+    b = ac->spare;
 
     for (n = 0;
          n < NGX_HTTP_ASYNC_BATCH_MAX && size < NGX_HTTP_ASYNC_BATCH_SIZE
@@ -257,58 +341,130 @@ ngx_http_async_commit_take(ngx_http_async_batch_t *b)
         op->in_flight = 1;
         size += op->event.payload.body.len;
         b->ops[n] = op;
-        b->events[n] = op->event;
     }
 
     ac->nwaiting -= n;
 
-    ngx_memzero(&b->batch, sizeof(async_batch_t));
+    if (n == 0) {
+        ac->busy = 0;
+        b = NULL;
 
-    b->store = ngx_http_async_store();
+    } else {
+        ac->spare = b->next;
+        ac->writing = b;
+        b->batch.n = n;
+    }
+
+    pthread_mutex_unlock(&ac->lock);
+
+    if (b == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < n; i++) {
+        b->events[i] = b->ops[i]->event;
+    }
+
+    clock_gettime(CLOCK_REALTIME, &now);
+
     b->batch.events = b->events;
-    b->batch.n = n;
-    b->batch.now = ngx_http_async_now();
+    b->batch.now = (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 
-    /* the first to run out of time is the first in line */
-
-    b->batch.wait_ms = (ngx_msec_int_t) (b->events[0].deadline
-                                         - ngx_current_msec);
-    b->batch.wait_ms = ngx_max(b->batch.wait_ms, 1);
-
-    return n;
+    return &b->batch;
 }
 
 
-/* pool thread: begins, writes and commits in one call */
-
-static void
-ngx_http_async_commit_thread(void *data, ngx_log_t *log)
+static bool
+ngx_http_async_commit_done(async_batches_t *source, async_batch_t *batch,
+    async_rc_t rc, const async_error_t *err)
 {
-    ngx_http_async_batch_t *b = data;
+    bool                       more;
+    ngx_http_async_batch_t    *b;
+    ngx_http_async_commits_t  *ac;
 
-    b->error.text[0] = '\0';
-    b->rc = async_store_apply(b->store, &b->batch, &b->error);
+    ac = (ngx_http_async_commits_t *) source;
+    b = NULL;
+
+    pthread_mutex_lock(&ac->lock);
+
+    if (batch) {
+        b = ac->writing;
+        b->rc = rc;
+        b->error = *err;
+        b->next = NULL;
+
+        *ac->done_last = b;
+        ac->done_last = &b->next;
+
+        ac->writing = NULL;
+        ac->enough = batch->n / 2;
+    }
+
+    /* who has not been answered yet is not to be made to wait by others */
+
+    more = (rc == ASYNC_OK || rc == ASYNC_BUSY) && ac->spare
+           && ac->nwaiting && ac->nwaiting >= ac->enough;
+
+    ac->busy = more;
+
+    pthread_mutex_unlock(&ac->lock);
+
+    (void) eventfd_write(ac->done_connection.fd, 1);
+
+    return more;
 }
 
+
+/* --- in the event loop --- */
 
 static void
 ngx_http_async_committed(ngx_event_t *ev)
 {
-    ngx_uint_t                 i;
-    ngx_http_async_op_t       *op;
-    ngx_http_async_batch_t    *b;
+    ngx_http_async_batch_t    *b, *next;
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
-    b = ev->data;
 
-    if (b->rc != ASYNC_OK && b->rc != ASYNC_BUSY) {
-        ngx_http_async_commit_refused(b);
+    /* the edge has told, its number is not wanted */
+
+    pthread_mutex_lock(&ac->lock);
+
+    b = ac->done;
+    ac->done = NULL;
+    ac->done_last = &ac->done;
+
+    pthread_mutex_unlock(&ac->lock);
+
+    ngx_http_async_commit_next();
+
+    for ( /* void */ ; b; b = next) {
+        next = b->next;
+
+        ngx_http_async_commit_answer(b);
+
+        pthread_mutex_lock(&ac->lock);
+
+        b->next = ac->spare;
+        ac->spare = b;
+
+        pthread_mutex_unlock(&ac->lock);
+
+        ngx_http_async_commit_next();
+    }
+}
+
+
+static void
+ngx_http_async_commit_answer(ngx_http_async_batch_t *b)
+{
+    ngx_uint_t            i;
+    ngx_http_async_op_t  *op;
+
+    if (b->rc != ASYNC_OK) {
+        ngx_http_async_commit_refused(b->rc, b->error.text, b->batch.n);
     }
 
-    /* backwards, so that those that may try again keep their order */
-
-    for (i = b->batch.n; i-- > 0; /* void */) {
+    for (i = 0; i < b->batch.n; i++) {
         op = b->ops[i];
         op->in_flight = 0;
 
@@ -320,30 +476,7 @@ ngx_http_async_committed(ngx_event_t *ev)
             op->event.due = b->events[i].due;
         }
 
-        if (b->events[i].rc == ASYNC_BUSY
-            && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) > 0)
-        {
-            ngx_queue_insert_head(&ac->waiting, &op->queue);
-            ac->nwaiting++;
-            b->ops[i] = NULL;
-        }
-    }
-
-    /* an answer may lead to the next submit of its connection */
-
-    ac->batch = ac->spare;
-    ac->spare = b;
-    ac->busy = 0;
-    ac->shared = b->batch.waited;
-    ac->enough = ac->shared ? b->batch.n + ac->nwaiting : b->batch.n / 2;
-    ac->enough = ngx_min(ac->enough, NGX_HTTP_ASYNC_BATCH_MAX);
-
-    ngx_http_async_commit_next();
-
-    for (i = 0; i < b->batch.n; i++) {
-        if (b->ops[i]) {
-            b->ops[i]->handler(b->ops[i], b->events[i].rc);
-        }
+        op->handler(op, b->events[i].rc);
     }
 }
 
@@ -351,12 +484,12 @@ ngx_http_async_committed(ngx_event_t *ev)
 /* one line a second, however many clients try */
 
 static void
-ngx_http_async_commit_refused(ngx_http_async_batch_t *b)
+ngx_http_async_commit_refused(async_rc_t rc, const char *error, ngx_uint_t n)
 {
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
-    ac->refused += b->batch.n;
+    ac->refused += n;
 
     if (ac->told == ngx_time()) {
         return;
@@ -365,7 +498,7 @@ ngx_http_async_commit_refused(ngx_http_async_batch_t *b)
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "async_store: %ui submits or cancels were not stored (%s): "
                   "%s",
-                  ac->refused, async_rc_name(b->rc), b->error.text);
+                  ac->refused, async_rc_name(rc), error);
 
     ac->told = ngx_time();
     ac->refused = 0;
@@ -381,13 +514,32 @@ ngx_http_async_commit_refused(ngx_http_async_batch_t *b)
 static void
 ngx_http_async_commit_tick(ngx_event_t *ev)
 {
-    const char                *error;
+    ngx_uint_t  failed;
+
+    failed = ngx_http_async_store_error() != NULL;
+
+    ngx_http_async_commit_withdraw(failed, failed ? ASYNC_UNAVAILABLE
+                                                  : ASYNC_LATE);
+    ngx_http_async_commit_hanging();
+    ngx_http_async_commit_arm();
+}
+
+
+/* those that are late, or all */
+
+static void
+ngx_http_async_commit_withdraw(ngx_uint_t all, async_rc_t rc)
+{
+    ngx_queue_t                gone;
     ngx_queue_t               *q, *next;
     ngx_http_async_op_t       *op;
     ngx_http_async_commits_t  *ac;
 
-    ac = ev->data;
-    error = ngx_http_async_store_error();
+    ac = &ngx_http_async_commits;
+
+    ngx_queue_init(&gone);
+
+    pthread_mutex_lock(&ac->lock);
 
     for (q = ngx_queue_head(&ac->waiting);
          q != ngx_queue_sentinel(&ac->waiting);
@@ -396,49 +548,23 @@ ngx_http_async_commit_tick(ngx_event_t *ev)
         next = ngx_queue_next(q);
         op = ngx_queue_data(q, ngx_http_async_op_t, queue);
 
-        if (error == NULL
-            && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) > 0)
+        if (all
+            || (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) <= 0)
         {
-            continue;
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&gone, q);
+            ac->nwaiting--;
         }
-
-        ngx_queue_remove(q);
-        ac->nwaiting--;
-        op->handler(op, error ? ASYNC_UNAVAILABLE : ASYNC_LATE);
     }
 
-    ngx_http_async_files_late();
-    ngx_http_async_commit_hanging();
-    ngx_http_async_commit_arm();
-}
+    pthread_mutex_unlock(&ac->lock);
 
+    while (!ngx_queue_empty(&gone)) {
+        q = ngx_queue_head(&gone);
+        ngx_queue_remove(q);
 
-/*
- * A file that takes too long is answered now; what comes of it is dropped
- * when the thread is done.
- */
-
-static void
-ngx_http_async_files_late(void)
-{
-    ngx_queue_t               *q;
-    ngx_http_async_op_t       *op;
-    ngx_http_async_commits_t  *ac;
-
-    ac = &ngx_http_async_commits;
-
-    for (q = ngx_queue_head(&ac->files);
-         q != ngx_queue_sentinel(&ac->files);
-         q = ngx_queue_next(q))
-    {
         op = ngx_queue_data(q, ngx_http_async_op_t, queue);
-
-        if (op->request
-            && (ngx_msec_int_t) (op->event.deadline - ngx_current_msec) <= 0)
-        {
-            op->withdrawn = 1;
-            op->handler(op, ASYNC_LATE);
-        }
+        op->handler(op, rc);
     }
 }
 
@@ -455,11 +581,15 @@ ngx_http_async_commit_hanging(void)
 
     ac = &ngx_http_async_commits;
 
-    if (!ac->busy) {
+    /* it may be done by now, but its ops stay until we have answered them */
+
+    pthread_mutex_lock(&ac->lock);
+    b = ac->writing;
+    pthread_mutex_unlock(&ac->lock);
+
+    if (b == NULL) {
         return;
     }
-
-    b = ac->batch;
 
     for (i = 0; i < b->batch.n; i++) {
         op = b->ops[i];
@@ -477,73 +607,22 @@ ngx_http_async_commit_hanging(void)
 static void
 ngx_http_async_commit_arm(void)
 {
+    ngx_uint_t                 needed;
     ngx_http_async_commits_t  *ac;
 
     ac = &ngx_http_async_commits;
 
-    if (!ac->tick.timer_set
-        && (ac->busy || !ngx_queue_empty(&ac->files)
-            || !ngx_queue_empty(&ac->waiting)))
-    {
+    if (ac->tick.timer_set) {
+        return;
+    }
+
+    pthread_mutex_lock(&ac->lock);
+
+    needed = ac->busy || ac->done || !ngx_queue_empty(&ac->waiting);
+
+    pthread_mutex_unlock(&ac->lock);
+
+    if (needed) {
         ngx_add_timer(&ac->tick, NGX_HTTP_ASYNC_TICK);
     }
-}
-
-
-ngx_int_t
-ngx_http_async_file_task(ngx_http_async_op_t *op,
-    void (*thread)(void *data, ngx_log_t *log),
-    ngx_http_async_op_handler_pt done)
-{
-    ngx_thread_pool_t         *pool;
-    ngx_thread_task_t         *task;
-    ngx_http_async_commits_t  *ac;
-
-    ac = &ngx_http_async_commits;
-    pool = op->length <= ASYNC_CHUNKED_MAX ? ac->amcf->reads : ac->amcf->files;
-
-    task = ngx_pcalloc(op->pool, sizeof(ngx_thread_task_t));
-    if (task == NULL) {
-        return NGX_ERROR;
-    }
-
-    task->ctx = op;
-    task->handler = thread;
-    task->event.handler = ngx_http_async_file_done;
-    task->event.data = op;
-
-    op->file_done = done;
-    op->event.deadline = ngx_current_msec + NGX_HTTP_ASYNC_DEADLINE
-                         + op->length / NGX_HTTP_ASYNC_FILE_RATE;
-
-    if (ngx_thread_task_post(pool, task) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    op->in_flight = 1;
-    ngx_queue_insert_tail(&ac->files, &op->queue);
-    ngx_http_async_commit_arm();
-
-    return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_async_files_busy(void)
-{
-    return !ngx_queue_empty(&ngx_http_async_commits.files);
-}
-
-
-static void
-ngx_http_async_file_done(ngx_event_t *ev)
-{
-    ngx_http_async_op_t  *op;
-
-    op = ev->data;
-
-    ngx_queue_remove(&op->queue);
-    op->in_flight = 0;
-
-    op->file_done(op, op->withdrawn ? ASYNC_LATE : op->rc);
 }

@@ -48,7 +48,8 @@ typedef struct {
     ngx_array_t                  conn_vars;   /* ngx_uint_t: indexes of what a
                                                  replay gets back first */
 
-    ngx_thread_pool_t           *commits;     /* one thread: the door */
+    ngx_thread_pool_t           *commits;     /* one thread: waits for the
+                                                 door, but for batches */
     ngx_thread_pool_t           *files;       /* one thread: large bodies */
     ngx_thread_pool_t           *reads;       /* one thread: small ones that
                                                  lie in a file of nginx */
@@ -267,8 +268,8 @@ struct ngx_http_async_capture_s {
 /*
  * A submit, or a change of a job, on its way to the disk.  It has a pool of
  * its own, since the request may be gone before its job is stored.  In turns
- * it belongs to the event loop, to the files thread and to the commits
- * thread; only request is touched by the event loop at any time.
+ * it belongs to the event loop, to the files thread and to the thread of the
+ * store; only request is touched by the event loop at any time.
  */
 typedef struct ngx_http_async_op_s  ngx_http_async_op_t;
 
@@ -351,6 +352,11 @@ void ngx_http_async_free(ngx_http_async_op_t *op, async_rc_t rc);
 void ngx_http_async_commit(ngx_http_async_op_t *op);
 /* the store was published: what waited may go */
 void ngx_http_async_commit_resume(void);
+ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle);
+
+/* ngx_http_async_file.c */
+void ngx_http_async_files_init(ngx_cycle_t *cycle,
+    ngx_http_async_main_conf_t *amcf);
 /* runs thread on the files or the reads thread, as op->length says, then done
    in the event loop, with op->rc or, if it took too long, ASYNC_LATE */
 ngx_int_t ngx_http_async_file_task(ngx_http_async_op_t *op,
@@ -358,8 +364,6 @@ ngx_int_t ngx_http_async_file_task(ngx_http_async_op_t *op,
     ngx_http_async_op_handler_pt done);
 /* whether a file thread may be using the store */
 ngx_uint_t ngx_http_async_files_busy(void);
-ngx_int_t ngx_http_async_commit_init(ngx_cycle_t *cycle,
-    ngx_http_async_main_conf_t *amcf);
 
 /* ngx_http_async_submit.c */
 ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);

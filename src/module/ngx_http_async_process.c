@@ -199,10 +199,11 @@ ngx_http_async_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_http_async_commit_init(cycle, amcf) != NGX_OK) {
+    if (ngx_http_async_commit_init(cycle) != NGX_OK) {
         return NGX_OK;
     }
 
+    ngx_http_async_files_init(cycle, amcf);
     ngx_http_async_watch_init();
     ngx_http_async_feed_init(amcf);
 
@@ -429,7 +430,7 @@ ngx_http_async_open_thread(void *data, ngx_log_t *log)
 {
     ngx_http_async_open_t *open = data;
 
-    /* the commits' own thread: no batch is in it now */
+    /* a batch that is in it ends first */
 
     async_store_close(open->left);
 

@@ -4,23 +4,29 @@
 
 
 typedef struct {
-    async_batch_t   *batch;
+    async_sealed_t   sealed;
     async_submit_t  *submits;
+    bool             inside;         /* the door is open already */
 } async_batch_run_t;
 
 
-static async_rc_t async_batch_sealed(async_store_t *store,
-    async_batch_t *batch, async_error_t *err);
-static async_rc_t async_batch_write(async_store_t *store, void *data,
+static async_rc_t async_batch_begin(async_batch_run_t *run,
+    async_store_t *store, async_batch_t *batch, async_error_t *err);
+static void async_batch_end(async_batch_run_t *run);
+static async_rc_t async_batch_run(async_store_t *store, void *data,
     async_error_t *err);
-static async_rc_t async_batch_run(async_store_t *store, async_batch_t *batch,
-    async_submit_t *submits, async_error_t *err);
+static async_rc_t async_batch_write(async_store_t *store,
+    async_batch_t *batch, async_submit_t *submits, bool inside,
+    async_error_t *err);
 static async_rc_t async_batch_apply(async_work_t *work, async_batch_t *batch,
     async_submit_t *submits, int64_t clock);
 static async_rc_t async_batch_singly(async_store_t *store,
     async_batch_t *batch, async_submit_t *submits, async_error_t *err);
 static async_submit_t *async_batch_prepare(async_batch_t *batch);
 static void async_batch_result(async_batch_t *batch, async_rc_t rc);
+static bool async_batches_turn(async_store_t *store, void *data);
+static async_rc_t async_batches_run(async_store_t *store,
+    async_batch_t *batch, async_error_t *err);
 
 
 /* an event's rc before it was tried */
@@ -31,50 +37,88 @@ async_rc_t
 async_store_apply(async_store_t *store, async_batch_t *batch,
     async_error_t *err)
 {
-    async_rc_t      rc;
-    async_sealed_t  sealed;
+    async_rc_t         rc;
+    async_batch_run_t  run;
 
-    rc = async_seal_begin(&sealed, store, batch, err);
+    rc = async_batch_begin(&run, store, batch, err);
+
+    if (rc != ASYNC_OK) {
+        return rc;
+    }
+
+    rc = async_scribe_run(store, async_batch_run, &run, err);
+
+    /* it may not have come to that */
+
+    if (rc != ASYNC_OK) {
+        async_batch_result(&run.sealed.batch, rc);
+    }
+
+    async_batch_end(&run);
+
+    return rc;
+}
+
+
+/* what needs no transaction */
+
+static async_rc_t
+async_batch_begin(async_batch_run_t *run, async_store_t *store,
+    async_batch_t *batch, async_error_t *err)
+{
+    async_rc_t  rc;
+
+    run->inside = false;
+    run->submits = NULL;
+
+    rc = async_seal_begin(&run->sealed, store, batch, err);
 
     if (rc != ASYNC_OK) {
         async_batch_result(batch, rc);
         return rc;
     }
 
-    rc = async_batch_sealed(store, &sealed.batch, err);
+    run->submits = async_batch_prepare(&run->sealed.batch);
 
-    async_seal_end(&sealed);
-
-    return rc;
-}
-
-
-static async_rc_t
-async_batch_sealed(async_store_t *store, async_batch_t *batch,
-    async_error_t *err)
-{
-    async_rc_t       rc;
-    async_submit_t  *submits;
-
-    submits = async_batch_prepare(batch);
-
-    if (submits == NULL) {
+    if (run->submits == NULL) {
         async_error_set(err, "no memory for a batch");
-        async_batch_result(batch, ASYNC_UNAVAILABLE);
+        async_batch_result(&run->sealed.batch, ASYNC_UNAVAILABLE);
+        async_batch_end(run);
         return ASYNC_UNAVAILABLE;
     }
 
-    rc = async_batch_run(store, batch, submits, err);
+    return ASYNC_OK;
+}
+
+
+static void
+async_batch_end(async_batch_run_t *run)
+{
+    free(run->submits);
+    async_seal_end(&run->sealed);
+}
+
+
+/* scribe */
+
+static async_rc_t
+async_batch_run(async_store_t *store, void *data, async_error_t *err)
+{
+    async_rc_t          rc;
+    async_batch_t      *batch;
+    async_batch_run_t  *run = data;
+
+    batch = &run->sealed.batch;
+
+    rc = async_batch_write(store, batch, run->submits, run->inside, err);
 
     /* the map is full: let those land that fit */
 
     if (rc == ASYNC_STORE_FULL
         && batch->n + (batch->claim != NULL) + (batch->sweep != NULL) > 1)
     {
-        rc = async_batch_singly(store, batch, submits, err);
+        rc = async_batch_singly(store, batch, run->submits, err);
     }
-
-    free(submits);
 
     return rc;
 }
@@ -119,44 +163,17 @@ async_batch_prepare(async_batch_t *batch)
 
 
 static async_rc_t
-async_batch_run(async_store_t *store, async_batch_t *batch,
-    async_submit_t *submits, async_error_t *err)
+async_batch_write(async_store_t *store, async_batch_t *batch,
+    async_submit_t *submits, bool inside, async_error_t *err)
 {
-    async_rc_t         rc;
-    async_batch_run_t  run;
+    async_rc_t    rc;
+    async_work_t  work;
 
-    run.batch = batch;
-    run.submits = submits;
-
-    rc = async_scribe_run(store, async_batch_write, &run, err);
-
-    if (rc != ASYNC_OK) {
-        async_batch_result(batch, rc);
-    }
-
-    return rc;
-}
-
-
-/* scribe */
-
-static async_rc_t
-async_batch_write(async_store_t *store, void *data, async_error_t *err)
-{
-    async_rc_t          rc;
-    async_work_t        work;
-    async_batch_t      *batch;
-    async_batch_run_t  *run = data;
-
-    batch = run->batch;
-
-    rc = async_work_begin(&work, store, batch->now, batch->wait_ms, err);
-
-    batch->waited = store->door.waited;
+    rc = async_work_begin(&work, store, batch->now,
+                          inside ? ASYNC_WORK_INSIDE : batch->wait_ms, err);
 
     if (rc == ASYNC_OK) {
-        rc = async_batch_apply(&work, batch, run->submits,
-                               async_monotonic());
+        rc = async_batch_apply(&work, batch, submits, async_monotonic());
 
         if (rc == ASYNC_STALE) {
             async_work_abort(&work);
@@ -165,6 +182,10 @@ async_batch_write(async_store_t *store, void *data, async_error_t *err)
         } else {
             rc = async_work_commit(&work, err);
         }
+    }
+
+    if (rc != ASYNC_OK) {
+        async_batch_result(batch, rc);
     }
 
     return rc;
@@ -235,7 +256,10 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
     async_submit_t *submits, async_error_t *err)
 {
     unsigned       i;
+    async_rc_t     rc;
     async_batch_t  one;
+
+    rc = ASYNC_OK;
 
     /* what makes room goes first */
 
@@ -245,11 +269,13 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
         one.claim = NULL;
 
         one.sweep->tight = true;
-        (void) async_batch_run(store, &one, submits, err);
+        rc = async_batch_write(store, &one, submits, false, err);
         one.sweep->tight = false;
     }
 
-    for (i = 0; i < batch->n; i++) {
+    /* of a store that was lost in between, nothing more is wanted */
+
+    for (i = 0; i < batch->n && rc != ASYNC_UNAVAILABLE; i++) {
 
         if (batch->events[i].rc != ASYNC_STORE_FULL) {
             continue;
@@ -262,15 +288,15 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
         one.sweep = NULL;
 
         one.events->rc = ASYNC_PENDING;
-        (void) async_batch_run(store, &one, &submits[i], err);
+        rc = async_batch_write(store, &one, &submits[i], false, err);
     }
 
-    if (batch->claim != NULL) {
+    if (batch->claim != NULL && rc != ASYNC_UNAVAILABLE) {
         one = *batch;
         one.n = 0;
         one.sweep = NULL;
 
-        (void) async_batch_run(store, &one, submits, err);
+        (void) async_batch_write(store, &one, submits, false, err);
     }
 
     return ASYNC_OK;
@@ -298,4 +324,80 @@ async_batch_result(async_batch_t *batch, async_rc_t rc)
     if (batch->sweep != NULL) {
         batch->sweep->more = false;
     }
+}
+
+
+/* --- batches without end --- */
+
+async_rc_t
+async_store_post(async_store_t *store, async_batches_t *batches,
+    async_error_t *err)
+{
+    return async_scribe_post(store, async_batches_turn, batches, err);
+}
+
+
+/* scribe */
+
+static bool
+async_batches_turn(async_store_t *store, void *data)
+{
+    async_rc_t       rc;
+    async_batch_t   *batch;
+    async_error_t    err;
+    async_batches_t  *batches = data;
+
+    err.text[0] = '\0';
+
+    if (store == NULL) {
+        return batches->done(batches, NULL, ASYNC_UNAVAILABLE, &err);
+    }
+
+    rc = async_door_lock(&store->door, batches->wait(batches), &err);
+
+    if (rc == ASYNC_BUSY) {
+        return batches->done(batches, NULL, rc, &err);
+    }
+
+    batch = batches->take(batches);
+
+    if (batch == NULL) {
+        if (rc == ASYNC_OK) {
+            async_door_unlock(&store->door);
+        }
+
+        return false;
+    }
+
+    if (rc == ASYNC_OK) {
+        rc = async_batches_run(store, batch, &err);
+
+    } else {
+        async_batch_result(batch, rc);
+    }
+
+    return batches->done(batches, batch, rc, &err);
+}
+
+
+static async_rc_t
+async_batches_run(async_store_t *store, async_batch_t *batch,
+    async_error_t *err)
+{
+    async_rc_t         rc;
+    async_batch_run_t  run;
+
+    rc = async_batch_begin(&run, store, batch, err);
+
+    if (rc != ASYNC_OK) {
+        async_door_unlock(&store->door);
+        return rc;
+    }
+
+    run.inside = true;
+    rc = async_batch_run(store, &run, err);
+
+    async_batch_end(&run);
+
+    return rc;
 }

@@ -206,7 +206,6 @@ typedef struct {
     async_sweep_t          *sweep;     /* or NULL */
     int64_t                 now;       /* unix ms */
     int64_t                 wait_ms;   /* for the door; 0 = 2,000 */
-    bool                    waited;    /* out: another process was there */
 } async_batch_t;
 
 
@@ -228,6 +227,37 @@ typedef struct {
  * happened.  Thread: the transaction begins and ends in this call.
  */
 async_rc_t async_store_apply(async_store_t *store, async_batch_t *batch,
+    async_error_t *err);
+
+/*
+ * Batches without end, of events that come while others are written.  What
+ * one holds is asked for when the door is open, and not before: nothing that
+ * came until then has to wait for the next, and no thread is woken between
+ * the two.
+ *
+ * The calls are made by a thread of the store, one at a time; none may wait.
+ */
+typedef struct async_batches_s  async_batches_t;
+
+struct async_batches_s {
+    /* ms for the door; if it was not open by then, take is not called, but
+       done, with NULL and ASYNC_BUSY */
+    int64_t        (*wait)(async_batches_t *batches);
+    /* the batch, which lives until done; NULL: there is nothing any more */
+    async_batch_t *(*take)(async_batches_t *batches);
+    /* as async_store_apply() says, whose results the batch holds.  True: there
+       is more at once.  False: none of these is called before the batches is
+       posted again.  With NULL and ASYNC_UNAVAILABLE: the thread was lost
+       before it could ask */
+    bool           (*done)(async_batches_t *batches, async_batch_t *batch,
+                           async_rc_t rc, const async_error_t *err);
+};
+
+/*
+ * Returns at once; the batches is called soon.  Not to be posted again before
+ * it said that there is no more.  ASYNC_UNAVAILABLE: it is not called.
+ */
+async_rc_t async_store_post(async_store_t *store, async_batches_t *batches,
     async_error_t *err);
 
 

@@ -11,8 +11,9 @@
 #include "async_door.h"
 
 
-#define ASYNC_DOOR_MAGIC  0x32524f4f444a41ull       /* "AJDOOR2" */
+#define ASYNC_DOOR_MAGIC  0x33524f4f444a41ull       /* "AJDOOR3" */
 #define ASYNC_DOOR_POLL   10                        /* ms */
+#define ASYNC_DOOR_TURN   20                        /* ms */
 
 struct async_door_map_s {
     uint64_t         magic;
@@ -23,6 +24,7 @@ struct async_door_map_s {
     uint32_t         nfaults;       /* ever */
     int64_t          faults[ASYNC_DOOR_FAULTS];     /* the last, a ring */
     async_quota_t    quota;
+    pthread_mutex_t  turn;          /* of those who wait for the other */
     pthread_mutex_t  mutex;
 };
 
@@ -33,6 +35,7 @@ static async_rc_t async_door_judge(async_door_t *door, bool alone,
     async_error_t *err);
 static async_rc_t async_door_make(async_door_t *door, const char *boot,
     uint64_t pid_ns, async_error_t *err);
+static int async_door_mutex(pthread_mutex_t *mutex, int64_t wait_ms);
 static struct timespec async_door_until(int64_t wait_ms);
 
 
@@ -44,7 +47,6 @@ async_door_open(async_door_t *door, int dir_fd, int64_t wait_ms,
 
     door->map = NULL;
     door->locked = false;
-    door->waited = false;
     door->fd = openat(dir_fd, "door", O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW,
                       0600);
 
@@ -193,6 +195,10 @@ async_door_make(async_door_t *door, const char *boot, uint64_t pid_ns,
 
     rc = pthread_mutex_init(&map->mutex, &attr);
 
+    if (rc == 0) {
+        rc = pthread_mutex_init(&map->turn, &attr);
+    }
+
     pthread_mutexattr_destroy(&attr);
 
     if (rc != 0) {
@@ -227,26 +233,27 @@ async_door_close(async_door_t *door)
 }
 
 
+/*
+ * Who closes the door and comes again at once would have it before who was
+ * woken by that.  So one waits for his turn first, and has it until the door
+ * is open.  But not for long: a process that is stopped while it has the turn
+ * must not keep out all others.
+ */
+
 async_rc_t
 async_door_lock(async_door_t *door, int64_t wait_ms, async_error_t *err)
 {
-    int              rc;
-    struct timespec  until;
+    int   rc;
+    bool  turn;
 
-    rc = pthread_mutex_trylock(&door->map->mutex);
-    door->waited = rc == EBUSY;
+    turn = async_door_mutex(&door->map->turn,
+                            wait_ms < ASYNC_DOOR_TURN ? wait_ms
+                                                      : ASYNC_DOOR_TURN) == 0;
 
-    if (door->waited) {
-        until = async_door_until(wait_ms);
-        rc = pthread_mutex_clocklock(&door->map->mutex, CLOCK_MONOTONIC,
-                                     &until);
-    }
+    rc = async_door_mutex(&door->map->mutex, wait_ms);
 
-    if (rc == EOWNERDEAD) {
-
-        /* what he was writing is LMDB's to undo, and it does */
-
-        rc = pthread_mutex_consistent(&door->map->mutex);
+    if (turn) {
+        pthread_mutex_unlock(&door->map->turn);
     }
 
     if (rc == 0) {
@@ -379,6 +386,25 @@ async_door_boot_id(char id[ASYNC_BOOT_ID], async_error_t *err)
     id[ASYNC_BOOT_ID - 1] = '\0';
 
     return ASYNC_OK;
+}
+
+
+static int
+async_door_mutex(pthread_mutex_t *mutex, int64_t wait_ms)
+{
+    int              rc;
+    struct timespec  until;
+
+    rc = pthread_mutex_trylock(mutex);
+
+    if (rc == EBUSY) {
+        until = async_door_until(wait_ms);
+        rc = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+    }
+
+    /* what the one who died was writing is LMDB's to undo, and it does */
+
+    return rc == EOWNERDEAD ? pthread_mutex_consistent(mutex) : rc;
 }
 
 

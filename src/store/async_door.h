@@ -35,7 +35,6 @@ typedef struct {
     int                fd;           /* -1 = closed */
     async_door_map_t  *map;
     bool               locked;       /* by us */
-    bool               waited;       /* for another process, the last time */
 } async_door_t;
 
 

@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,27 +15,26 @@
 #define ASYNC_SCRIBE_PATIENCE  2       /* s, for a probe */
 
 
-typedef enum {
-    ASYNC_SCRIBE_IDLE,
-    ASYNC_SCRIBE_WORKS,
-    ASYNC_SCRIBE_PROBES,         /* gave up, and tries the heap */
-    ASYNC_SCRIBE_ENDS            /* told to, or gave up */
-} async_scribe_phase_t;
-
 struct async_scribe_s {
     async_store_t         *store;
     pthread_t              thread;
     pthread_mutex_t        turn;     /* of those who ask */
-    pthread_mutex_t        lock;
-    pthread_cond_t         changed;
-    async_scribe_phase_t   phase;
-    bool                   there;    /* the thread is */
+    pthread_mutex_t        lock;     /* of what follows */
+    pthread_cond_t         work;     /* there is some, or it is to end */
+    pthread_cond_t         done;     /* what was asked, or it ends */
+    bool                   there;    /* the thread is, turn */
+    bool                   ends;     /* it is to, or does */
     bool                   lost;
 
+    bool                   asked;
     async_scribe_fn        fn;
     void                  *data;
     async_error_t         *err;
     async_rc_t             rc;
+
+    async_scribe_turn_fn   posted;   /* NULL: nothing is */
+    void                  *posted_data;
+    bool                   turned;   /* it had the last turn */
 };
 
 
@@ -46,9 +44,9 @@ static async_rc_t async_scribe_ask(async_scribe_t *scribe,
     async_scribe_fn fn, void *data, async_error_t *err);
 static bool async_scribe_start(async_scribe_t *scribe);
 static void *async_scribe_main(void *data);
-static void async_scribe_probe(async_scribe_t *scribe);
-static void async_scribe_probed(async_scribe_t *scribe);
-static void async_scribe_wait(async_scribe_t *scribe);
+static void async_scribe_asked(async_scribe_t *scribe);
+static void async_scribe_posted(async_scribe_t *scribe);
+static void async_scribe_probe(void);
 static async_rc_t async_scribe_leave(async_store_t *store, void *data,
     async_error_t *err);
 
@@ -73,16 +71,7 @@ async_scribe_run(async_store_t *store, async_scribe_fn fn, void *data,
     }
 
     (void) pthread_mutex_lock(&scribe->turn);
-
-    if (scribe->there) {
-        rc = async_scribe_ask(scribe, fn, data, err);
-
-    } else {
-        rc = ASYNC_UNAVAILABLE;
-        async_error_set(err, "%s",
-                        async_store_health_text(ASYNC_STORE_DAMAGED));
-    }
-
+    rc = async_scribe_ask(scribe, fn, data, err);
     (void) pthread_mutex_unlock(&scribe->turn);
 
     return rc;
@@ -96,23 +85,33 @@ async_scribe_ask(async_scribe_t *scribe, async_scribe_fn fn, void *data,
     bool        ends;
     async_rc_t  rc;
 
-    (void) pthread_mutex_lock(&scribe->lock);
+    rc = ASYNC_UNAVAILABLE;
+    async_error_set(err, "%s", async_store_health_text(ASYNC_STORE_DAMAGED));
 
-    scribe->fn = fn;
-    scribe->data = data;
-    scribe->err = err;
-    scribe->phase = ASYNC_SCRIBE_WORKS;
-
-    (void) pthread_cond_broadcast(&scribe->changed);
-
-    while (scribe->phase == ASYNC_SCRIBE_WORKS) {
-        async_scribe_wait(scribe);
+    if (!scribe->there) {
+        return rc;
     }
 
-    async_scribe_probed(scribe);
+    (void) pthread_mutex_lock(&scribe->lock);
 
-    rc = scribe->rc;
-    ends = scribe->phase == ASYNC_SCRIBE_ENDS;
+    if (!scribe->ends) {
+        scribe->fn = fn;
+        scribe->data = data;
+        scribe->err = err;
+        scribe->asked = true;
+
+        (void) pthread_cond_signal(&scribe->work);
+    }
+
+    while (scribe->asked && !scribe->ends) {
+        (void) pthread_cond_wait(&scribe->done, &scribe->lock);
+    }
+
+    if (!scribe->asked) {
+        rc = scribe->rc;
+    }
+
+    ends = scribe->ends;
 
     (void) pthread_mutex_unlock(&scribe->lock);
 
@@ -124,6 +123,40 @@ async_scribe_ask(async_scribe_t *scribe, async_scribe_fn fn, void *data,
     }
 
     return rc;
+}
+
+
+async_rc_t
+async_scribe_post(async_store_t *store, async_scribe_turn_fn fn, void *data,
+    async_error_t *err)
+{
+    bool             ends;
+    async_scribe_t  *scribe;
+
+    scribe = store->scribe;
+    ends = scribe == NULL;
+
+    if (scribe != NULL) {
+        (void) pthread_mutex_lock(&scribe->lock);
+
+        ends = scribe->ends;
+
+        if (!ends) {
+            scribe->posted = fn;
+            scribe->posted_data = data;
+
+            (void) pthread_cond_signal(&scribe->work);
+        }
+
+        (void) pthread_mutex_unlock(&scribe->lock);
+    }
+
+    if (ends) {
+        async_error_set(err, "%s",
+                        async_store_health_text(ASYNC_STORE_DAMAGED));
+    }
+
+    return ends ? ASYNC_UNAVAILABLE : ASYNC_OK;
 }
 
 
@@ -180,7 +213,8 @@ async_scribe_start(async_scribe_t *scribe)
 
     (void) pthread_mutex_init(&scribe->turn, NULL);
     (void) pthread_mutex_init(&scribe->lock, NULL);
-    (void) pthread_cond_init(&scribe->changed, NULL);
+    (void) pthread_cond_init(&scribe->work, NULL);
+    (void) pthread_cond_init(&scribe->done, NULL);
 
     sigfillset(&all);
     sigdelset(&all, SIGSEGV);
@@ -201,93 +235,139 @@ async_scribe_start(async_scribe_t *scribe)
 static void *
 async_scribe_main(void *data)
 {
-    async_rc_t       rc;
+    bool             lost;
     async_scribe_t  *scribe = data;
 
     async_guard_expendable();
 
     (void) pthread_mutex_lock(&scribe->lock);
 
-    while (scribe->phase != ASYNC_SCRIBE_ENDS) {
+    while (!scribe->ends) {
 
-        if (scribe->phase == ASYNC_SCRIBE_IDLE) {
-            async_scribe_wait(scribe);
-            continue;
-        }
+        if (scribe->posted != NULL && !(scribe->asked && scribe->turned)) {
+            async_scribe_posted(scribe);
 
-        (void) pthread_mutex_unlock(&scribe->lock);
-        rc = scribe->fn(scribe->store, scribe->data, scribe->err);
-        (void) pthread_mutex_lock(&scribe->lock);
+        } else if (scribe->asked) {
+            async_scribe_asked(scribe);
 
-        scribe->rc = rc;
-        scribe->phase = scribe->lost ? ASYNC_SCRIBE_PROBES
-                                     : ASYNC_SCRIBE_IDLE;
-
-        (void) pthread_cond_broadcast(&scribe->changed);
-
-        if (scribe->lost) {
-            async_scribe_probe(scribe);
+        } else {
+            (void) pthread_cond_wait(&scribe->work, &scribe->lock);
         }
     }
 
+    lost = scribe->lost;
+
     (void) pthread_mutex_unlock(&scribe->lock);
+
+    if (scribe->posted != NULL) {
+        (void) scribe->posted(NULL, scribe->posted_data);
+    }
 
     /* libc would clean up after it, in a heap whose lock it may hold itself;
        AddressSanitizer has another heap, and wants to be told */
 
 #if !(__SANITIZE_ADDRESS__)
-    if (scribe->lost) {
+    if (lost) {
         (void) syscall(SYS_exit, 0);
     }
+#else
+    (void) lost;
 #endif
 
     return NULL;
 }
 
 
+static void
+async_scribe_asked(async_scribe_t *scribe)
+{
+    async_rc_t  rc;
+
+    (void) pthread_mutex_unlock(&scribe->lock);
+
+    rc = scribe->fn(scribe->store, scribe->data, scribe->err);
+
+    if (scribe->lost) {
+        async_scribe_probe();
+    }
+
+    (void) pthread_mutex_lock(&scribe->lock);
+
+    scribe->rc = rc;
+    scribe->asked = false;
+    scribe->turned = false;
+    scribe->ends = scribe->ends || scribe->lost;
+
+    (void) pthread_cond_signal(&scribe->done);
+}
+
+
+static void
+async_scribe_posted(async_scribe_t *scribe)
+{
+    bool                   again;
+    void                  *data;
+    async_scribe_turn_fn   fn;
+
+    fn = scribe->posted;
+    data = scribe->posted_data;
+
+    scribe->posted = NULL;
+
+    (void) pthread_mutex_unlock(&scribe->lock);
+
+    again = fn(scribe->store, data);
+
+    if (scribe->lost) {
+        async_scribe_probe();
+    }
+
+    (void) pthread_mutex_lock(&scribe->lock);
+
+    /* else it may have been posted anew meanwhile */
+
+    if (again) {
+        scribe->posted = fn;
+    }
+
+    scribe->turned = true;
+    scribe->ends = scribe->ends || scribe->lost;
+
+    (void) pthread_cond_signal(&scribe->done);
+}
+
+
 /*
  * LMDB may have been led to free what is no memory of the heap: then the lock
  * of the process' own part is held for good, and all its threads would stop
- * at it one by one.  This thread is the first.
+ * at it one by one.  This thread is the first; and a process that would hang
+ * is better dead, and started again.  By calls of the kernel: those of libc
+ * may want the heap.
  */
 
 static void
-async_scribe_probe(async_scribe_t *scribe)
+async_scribe_probe(void)
 {
-    (void) pthread_mutex_unlock(&scribe->lock);
-    free(async_scribe_probes[(async_scribe_lost() - 1) % ASYNC_SCRIBE_LOST]);
-    (void) pthread_mutex_lock(&scribe->lock);
+    int                timer;
+    struct sigevent    event;
+    struct itimerspec  patience;
 
-    scribe->phase = ASYNC_SCRIBE_ENDS;
-    (void) pthread_cond_broadcast(&scribe->changed);
-}
+    memset(&event, 0, sizeof(event));
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGKILL;
 
+    memset(&patience, 0, sizeof(patience));
+    patience.it_value.tv_sec = ASYNC_SCRIBE_PATIENCE;
 
-/* a process that would hang is better dead, and started again */
-
-static void
-async_scribe_probed(async_scribe_t *scribe)
-{
-    struct timespec  until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ASYNC_SCRIBE_PATIENCE;
-
-    while (scribe->phase == ASYNC_SCRIBE_PROBES) {
-
-        if (pthread_cond_timedwait(&scribe->changed, &scribe->lock, &until)
-            == ETIMEDOUT)
-        {
-            abort();
-        }
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) == -1) {
+        return;
     }
-}
 
+    (void) syscall(SYS_timer_settime, timer, 0, &patience, NULL);
 
-static void
-async_scribe_wait(async_scribe_t *scribe)
-{
-    (void) pthread_cond_wait(&scribe->changed, &scribe->lock);
+    free(async_scribe_probes[(async_scribe_lost() - 1) % ASYNC_SCRIBE_LOST]);
+
+    (void) syscall(SYS_timer_delete, timer);
 }
 
 
@@ -321,21 +401,12 @@ async_scribe_close(async_store_t *store)
         return;
     }
 
-    if (scribe->there) {
-        (void) async_scribe_run(store, async_scribe_leave, NULL, NULL);
-    }
-
-    if (scribe->there) {
-        (void) pthread_mutex_lock(&scribe->lock);
-        scribe->phase = ASYNC_SCRIBE_ENDS;
-        (void) pthread_cond_broadcast(&scribe->changed);
-        (void) pthread_mutex_unlock(&scribe->lock);
-        (void) pthread_join(scribe->thread, NULL);
-    }
+    (void) async_scribe_run(store, async_scribe_leave, NULL, NULL);
 
     (void) pthread_mutex_destroy(&scribe->turn);
     (void) pthread_mutex_destroy(&scribe->lock);
-    (void) pthread_cond_destroy(&scribe->changed);
+    (void) pthread_cond_destroy(&scribe->work);
+    (void) pthread_cond_destroy(&scribe->done);
     free(scribe);
     store->scribe = NULL;
 }
@@ -367,6 +438,12 @@ async_scribe_leave(async_store_t *store, void *data, async_error_t *err)
     }
 
     async_guard_end(&guard);
+
+    if (store->scribe != NULL) {
+        (void) pthread_mutex_lock(&store->scribe->lock);
+        store->scribe->ends = true;
+        (void) pthread_mutex_unlock(&store->scribe->lock);
+    }
 
     return ASYNC_OK;
 }

@@ -23,6 +23,9 @@
 typedef struct async_scribe_s  async_scribe_t;
 typedef async_rc_t (*async_scribe_fn)(async_store_t *store, void *data,
     async_error_t *err);
+/* true: once more, when who waits has had his turn; with NULL: the thread was
+   lost, it never will be run */
+typedef bool (*async_scribe_turn_fn)(async_store_t *store, void *data);
 
 
 /*
@@ -31,6 +34,13 @@ typedef async_rc_t (*async_scribe_fn)(async_store_t *store, void *data,
  * thread to be had.
  */
 async_rc_t async_scribe_run(async_store_t *store, async_scribe_fn fn,
+    void *data, async_error_t *err);
+/*
+ * Has fn run there soon, and returns at once.  The thread must have started,
+ * and this is not called again before fn has returned false.
+ * ASYNC_UNAVAILABLE: fn is not run.
+ */
+async_rc_t async_scribe_post(async_store_t *store, async_scribe_turn_fn fn,
     void *data, async_error_t *err);
 /* by fn, before it returns: the thread is to end with what it holds; false
    if this is not that thread */

@@ -66,8 +66,6 @@ async_seal_end(async_sealed_t *sealed)
 {
     unsigned  i;
 
-    sealed->given->waited = sealed->batch.waited;
-
     if (sealed->memory == NULL) {
         return;
     }

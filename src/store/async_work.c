@@ -36,8 +36,10 @@ async_work_enter(async_work_t *work, async_store_t *store, int64_t now,
     work->store = store;
     work->now = now;
 
-    rc = async_door_lock(&store->door, wait_ms > 0 ? wait_ms
-                                                   : ASYNC_DOOR_WAIT, err);
+    rc = wait_ms == ASYNC_WORK_INSIDE
+         ? ASYNC_OK
+         : async_door_lock(&store->door, wait_ms > 0 ? wait_ms
+                                                     : ASYNC_DOOR_WAIT, err);
 
     if (rc != ASYNC_OK) {
         async_guard_end(&work->guard);

@@ -51,6 +51,8 @@ typedef struct {
  * follow, in the same thread and function: a damaged page in between leads
  * back here, with an error, and all of it is undone.
  */
+#define ASYNC_WORK_INSIDE  (-1)      /* wait_ms: the door is open already */
+
 #define async_work_begin(work, store, now, wait_ms, err)                     \
     (async_guard_begin(&(work)->guard),                                      \
      sigsetjmp((work)->guard.back, 0) == 0                                   \

@@ -142,12 +142,9 @@ one_at_a_time(void **state)
 
     company(room, true);
     open_ok(room);
-    assert_false(room->door.waited);
     assert_int_equal(async_door_lock(&room->door, 50, NULL), ASYNC_BUSY);
-    assert_true(room->door.waited);
     company_goes(room);
     assert_int_equal(async_door_lock(&room->door, 50, NULL), ASYNC_OK);
-    assert_false(room->door.waited);
     async_door_unlock(&room->door);
 }
 
@@ -194,6 +191,122 @@ who_is_stopped_behind_it_makes_the_others_busy(void **state)
     company_goes(room);
     assert_int_equal(async_door_lock(&room->door, 100, NULL), ASYNC_OK);
     async_door_unlock(&room->door);
+}
+
+
+/* each comes again at once; who has been in each time, by turns */
+
+typedef struct {
+    uint32_t  n;
+    uint8_t   who[4096];
+} visits_t;
+
+
+static bool
+visit(async_door_t *door, visits_t *visits, uint8_t who)
+{
+    int  i;
+
+    for (i = 0; i < 100; i++) {
+
+        if (async_door_lock(door, 2000, NULL) != ASYNC_OK) {
+            return false;
+        }
+
+        visits->who[visits->n++] = who;
+        usleep(500);
+        async_door_unlock(door);
+    }
+
+    return true;
+}
+
+
+static void
+who_comes_again_at_once_waits_for_the_other(void **state)
+{
+    pid_t         pid;
+    room_t       *room = *state;
+    uint32_t      i, first, last, thrice = 0;
+    visits_t     *visits;
+    async_door_t  door;
+
+    visits = mmap(NULL, sizeof(visits_t), PROT_READ|PROT_WRITE,
+                  MAP_SHARED|MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(visits, MAP_FAILED);
+
+    open_ok(room);
+
+    pid = fork();
+
+    if (pid == 0) {
+        _exit(async_door_open(&door, room->dir_fd, ASYNC_DOOR_WAIT, NULL)
+              == ASYNC_OK && visit(&door, visits, 1) ? 0 : 1);
+    }
+
+    assert_true(visit(&room->door, visits, 0));
+    assert_int_equal(fixture_wait(pid), 0);
+    assert_int_equal(visits->n, 200);
+
+    /* while both were there */
+
+    for (first = 1; visits->who[first] == visits->who[0]; first++) {
+        assert_true(first < 199);
+    }
+
+    for (last = 198; visits->who[last] == visits->who[199]; last--) {
+        assert_true(last > 0);
+    }
+
+    assert_true(last > first + 50);
+
+    for (i = first + 2; i <= last; i++) {
+        thrice += visits->who[i] == visits->who[i - 1]
+                  && visits->who[i] == visits->who[i - 2];
+    }
+
+    /* a machine that is busy may let one sleep for longer than his turn */
+
+    assert_true(thrice < 10);
+
+    munmap(visits, sizeof(visits_t));
+}
+
+
+static void
+who_is_stopped_in_the_line_keeps_nobody_out(void **state)
+{
+    pid_t          pid;
+    room_t        *room = *state;
+    async_door_t   door;
+
+    open_ok(room);
+    assert_int_equal(async_door_lock(&room->door, 1000, NULL), ASYNC_OK);
+
+    pid = fork();
+
+    if (pid == 0) {
+        if (async_door_open(&door, room->dir_fd, ASYNC_DOOR_WAIT, NULL)
+                != ASYNC_OK
+            || async_door_lock(&door, 60000, NULL) != ASYNC_OK)
+        {
+            _exit(1);
+        }
+
+        async_door_unlock(&door);
+        _exit(0);
+    }
+
+    usleep(100000);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+    async_door_unlock(&room->door);
+
+    assert_int_equal(async_door_lock(&room->door, 500, NULL), ASYNC_OK);
+    async_door_unlock(&room->door);
+
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_int_equal(fixture_wait(pid), 0);
 }
 
 
@@ -393,6 +506,8 @@ main(void)
         unit(one_at_a_time),
         unit(who_is_killed_behind_the_door_leaves_it_open),
         unit(who_is_stopped_behind_it_makes_the_others_busy),
+        unit(who_comes_again_at_once_waits_for_the_other),
+        unit(who_is_stopped_in_the_line_keeps_nobody_out),
         unit(a_mutex_of_an_earlier_boot_is_made_anew),
         unit(nobody_makes_anew_what_another_may_hold),
         unit(another_pid_namespace_may_not_come_in),

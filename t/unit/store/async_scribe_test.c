@@ -6,6 +6,7 @@
 #include "async_fixture.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 
 /* of a thread that was lost, nothing is given back */
@@ -77,6 +78,75 @@ each_gets_the_answer_to_his_own_question(void **state)
 }
 
 
+typedef struct {
+    atomic_uint  turns;
+    atomic_bool  enough;
+    atomic_uint  never;              /* told so */
+} poster_t;
+
+
+static bool
+again(async_store_t *store, void *data)
+{
+    poster_t  *poster = data;
+
+    if (store == NULL) {
+        (void) atomic_fetch_add(&poster->never, 1);
+        return false;
+    }
+
+    (void) atomic_fetch_add(&poster->turns, 1);
+
+    return !atomic_load(&poster->enough);
+}
+
+
+static void
+what_goes_on_and_on_and_who_asks_take_turns(void **state)
+{
+    int         i;
+    unsigned    turns, n = 1;
+    poster_t    poster = { 0, false, 0 };
+    fixture_t  *f = *state;
+
+    /* it is started by who asks first */
+
+    assert_int_equal(async_scribe_run(f->store, twice, &n, NULL),
+                     ASYNC_STALE);
+    assert_int_equal(async_scribe_post(f->store, again, &poster, NULL),
+                     ASYNC_OK);
+
+    for (i = 0; i < 100; i++) {
+        turns = atomic_load(&poster.turns);
+        n = 2;
+        assert_int_equal(async_scribe_run(f->store, twice, &n, NULL),
+                         ASYNC_OK);
+        assert_int_equal(n, 4);
+    }
+
+    assert_true(turns > 0);
+
+    atomic_store(&poster.enough, true);
+
+    do {
+        turns = atomic_load(&poster.turns);
+        usleep(20000);
+    } while (atomic_load(&poster.turns) != turns);
+
+    /* and it can be posted anew */
+
+    assert_int_equal(async_scribe_post(f->store, again, &poster, NULL),
+                     ASYNC_OK);
+
+    for (i = 0; i < 500 && atomic_load(&poster.turns) == turns; i++) {
+        usleep(10000);
+    }
+
+    assert_int_equal(atomic_load(&poster.turns), turns + 1);
+    assert_int_equal(atomic_load(&poster.never), 0);
+}
+
+
 /* as it is left in the middle of a write: both locks are held */
 
 static async_rc_t
@@ -89,6 +159,36 @@ is_lost(async_store_t *store, void *data, async_error_t *err)
     assert_true(async_scribe_give_up(store));
 
     return ASYNC_UNAVAILABLE;
+}
+
+
+static async_rc_t
+posts_and_is_lost(async_store_t *store, void *data, async_error_t *err)
+{
+    poster_t  *poster = data;
+    MDB_txn   *txn;
+
+    assert_int_equal(async_scribe_post(store, again, poster, err), ASYNC_OK);
+
+    return is_lost(store, &txn, err);
+}
+
+
+static void
+what_was_posted_is_told_that_it_is_lost(void **state)
+{
+    poster_t    poster = { 0, false, 0 };
+    fixture_t  *f = *state;
+
+    assert_int_equal(async_scribe_run(f->store, posts_and_is_lost, &poster,
+                                      &f->err), ASYNC_UNAVAILABLE);
+    assert_int_equal(atomic_load(&poster.turns), 0);
+    assert_int_equal(atomic_load(&poster.never), 1);
+
+    f->err.text[0] = '\0';
+    assert_int_equal(async_scribe_post(f->store, again, &poster, &f->err),
+                     ASYNC_UNAVAILABLE);
+    assert_true(f->err.text[0] != '\0');
 }
 
 
@@ -139,6 +239,8 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         plain(each_gets_the_answer_to_his_own_question),
+        plain(what_goes_on_and_on_and_who_asks_take_turns),
+        plain(what_was_posted_is_told_that_it_is_lost),
         plain(locks_open_when_it_is_lost)
     };
 

@@ -1,0 +1,185 @@
+/*
+ * Batches without end: what they hold is asked for when the door is open.
+ */
+
+#include "async_fixture.h"
+
+#include <pthread.h>
+
+
+typedef struct {
+    async_batches_t  batches;        /* the first */
+    pthread_mutex_t  lock;
+    pthread_cond_t   changed;
+    async_event_t    events[8];
+    unsigned         waiting;
+    async_batch_t    batch;
+    unsigned         taken;          /* of each batch, a digit */
+    unsigned         ended;
+    bool             idle;
+    async_rc_t       rc;
+    int64_t          wait_ms;
+} supply_t;
+
+
+static int64_t
+supply_wait(async_batches_t *batches)
+{
+    return ((supply_t *) batches)->wait_ms;
+}
+
+
+static async_batch_t *
+supply_take(async_batches_t *batches)
+{
+    supply_t       *s = (supply_t *) batches;
+    async_batch_t  *batch;
+
+    pthread_mutex_lock(&s->lock);
+    memset(&s->batch, 0, sizeof(s->batch));
+    s->batch.events = &s->events[s->ended];
+    s->batch.n = s->waiting;
+    s->batch.now = FIXTURE_NOW;
+    s->taken = s->taken * 10 + s->waiting;
+    s->waiting = 0;
+    batch = s->batch.n > 0 ? &s->batch : NULL;
+    s->idle = batch == NULL;
+    pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+
+    return batch;
+}
+
+
+static bool
+supply_done(async_batches_t *batches, async_batch_t *batch, async_rc_t rc,
+    const async_error_t *err)
+{
+    supply_t  *s = (supply_t *) batches;
+
+    (void) err;
+    pthread_mutex_lock(&s->lock);
+    s->ended += batch != NULL ? batch->n : 0;
+    s->rc = rc;
+    s->idle = batch == NULL;
+    pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+
+    return batch != NULL;
+}
+
+
+static void
+supply_post(supply_t *s, fixture_t *f, int64_t wait_ms, unsigned waiting)
+{
+    s->taken = 0;
+    s->idle = false;
+    s->wait_ms = wait_ms;
+    s->waiting = waiting;
+
+    assert_int_equal(async_store_post(f->store, &s->batches, &f->err),
+                     ASYNC_OK);
+}
+
+
+static void
+supply_idle(supply_t *s)
+{
+    struct timespec  until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+
+    pthread_mutex_lock(&s->lock);
+
+    while (!s->idle) {
+        assert_int_equal(pthread_cond_timedwait(&s->changed, &s->lock,
+                                                &until), 0);
+    }
+
+    pthread_mutex_unlock(&s->lock);
+}
+
+
+static void
+a_batch_is_what_is_there_when_the_door_opens(void **state)
+{
+    unsigned      i;
+    supply_t      s;
+    fixture_t    *f = *state;
+    async_job_t   jobs[8];
+    async_door_t  door;
+
+    memset(&s, 0, sizeof(s));
+    s.batches.wait = supply_wait;
+    s.batches.take = supply_take;
+    s.batches.done = supply_done;
+    pthread_mutex_init(&s.lock, NULL);
+    pthread_cond_init(&s.changed, NULL);
+
+    for (i = 0; i < 8; i++) {
+        jobs[i] = fixture_job(1 + i);
+        s.events[i] = fixture_submitted(&jobs[i]);
+    }
+
+    /* nothing is posted to a thread that was not needed yet */
+
+    assert_int_equal(fixture_submit(f, &jobs[7]), ASYNC_OK);
+
+    assert_int_equal(async_door_open(&door, f->store->dir_fd, 1000, NULL),
+                     ASYNC_OK);
+    assert_int_equal(async_door_lock(&door, 1000, NULL), ASYNC_OK);
+
+    supply_post(&s, f, 10000, 1);
+    usleep(50000);
+
+    pthread_mutex_lock(&s.lock);
+    assert_int_equal(s.taken, 0);
+    s.waiting += 3;
+    pthread_mutex_unlock(&s.lock);
+
+    async_door_unlock(&door);
+    supply_idle(&s);
+
+    /* and it was asked once more, in vain */
+
+    assert_int_equal(s.taken, 40);
+    assert_int_equal(s.ended, 4);
+    assert_int_equal(s.rc, ASYNC_OK);
+    fixture_assert_counts(f, "default", 5, 0);
+
+    /* of a door that stays closed nothing is taken */
+
+    assert_int_equal(async_door_lock(&door, 1000, NULL), ASYNC_OK);
+    supply_post(&s, f, 30, 3);
+    supply_idle(&s);
+    async_door_unlock(&door);
+
+    assert_int_equal(s.rc, ASYNC_BUSY);
+    assert_int_equal(s.taken, 0);
+    fixture_assert_counts(f, "default", 5, 0);
+
+    supply_post(&s, f, 1000, 3);
+    supply_idle(&s);
+    assert_int_equal(s.taken, 30);
+    fixture_assert_counts(f, "default", 8, 0);
+
+    for (i = 0; i < 7; i++) {
+        assert_int_equal(s.events[i].rc, ASYNC_OK);
+    }
+
+    async_door_close(&door);
+    pthread_mutex_destroy(&s.lock);
+    pthread_cond_destroy(&s.changed);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        sound(a_batch_is_what_is_there_when_the_door_opens)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
