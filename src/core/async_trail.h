@@ -29,7 +29,7 @@ typedef struct {
 
 
 size_t async_trail_encode(const async_trail_t *t, uint8_t *buf, size_t cap);
-/* borrows by from data */
+/* by is borrowed from data, or there for good */
 async_rc_t async_trail_decode(async_trail_t *t, const void *data, size_t len);
 
 
