@@ -22,7 +22,7 @@ use Time::HiRes qw(sleep time);
 use AsyncTest ();
 
 our @EXPORT = qw(in_turn ratio wrk cpu_of memory_of anonymous_of tree
-                 fdatasync_p99 percentile quick seconds settle);
+                 fdatasync_p99 percentile quick seconds settle document);
 
 
 # everything shorter, within five minutes for all
@@ -30,6 +30,23 @@ sub quick { return $ENV{QUICK} ? 1 : 0 }
 
 # of one load
 sub seconds { return quick() ? 1 : 4 }
+
+
+# 600 bytes such as are sent and answered: what keeps them compressed (Redis
+# does, once it rewrites its file) must not find one letter only
+sub document {
+    my $text = '{"order":"A-58210-7731","placed":"2026-11-22T10:14:52Z",'
+        . '"customer":{"name":"Marta Lindqvist","vat":"SE556703748501",'
+        . '"email":"marta.lindqvist@example.com"},"ship":{"street":'
+        . '"Storgatan 14","zip":"41138","city":"Goteborg","country":"SE"},'
+        . '"lines":[{"sku":"KX-2041","qty":2,"price":149.9,"text":'
+        . '"Desk lamp, brass"},{"sku":"KX-9917","qty":1,"price":1299,'
+        . '"text":"Oak shelf 80x180"},{"sku":"PL-0083","qty":12,"price":'
+        . '7.25,"text":"Cable clip, white"}],"total":1685.8,"currency":'
+        . '"EUR","packed":"2026-11-23 08:05 by hk, 3 parcels, 14.2 kg",'
+        . '"note":"Leave it with the neighbours on the second floor"}';
+    return $text . ' ' x (600 - length $text);
+}
 
 
 sub in_turn {

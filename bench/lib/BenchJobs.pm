@@ -60,7 +60,7 @@ sub executed {
 # exactly so many
 sub submit_all {
     my ($url, $script, $count, $t) = @_;
-    my $body = $t->write_file('body', 'x' x 600);
+    my $body = $t->write_file('body', document());
     my $out  = `h2load --h1 -t1 -c64 -n $count -d $body -H 'Content-Type: text/plain' $url 2>&1`;
     $out =~ /, 0 failed, 0 errored, 0 timeout/ && $out =~ /$count 2xx/
         or die "h2load: $out";

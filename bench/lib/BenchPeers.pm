@@ -13,6 +13,7 @@ use strict;
 use warnings;
 
 use AsyncTest;
+use Bench;
 use File::Path qw(make_path);
 use IO::Socket::INET;
 use Time::HiRes qw(sleep);
@@ -156,13 +157,13 @@ sub backend {
     my ($class, $t) = @_;
     my $self   = $class->_new($t, 'backend');
     my $front  = $self->port('front');
-    my $answer = 'x' x 600;
+    my $answer = document();
 
     $self->_nginx(1, '', <<"HTTP");
     server {
         listen 127.0.0.1:$front backlog=4096;
-        location / { return 200 "$answer"; }
-        location = /drips    { limit_rate 100; return 200 "$answer"; }
+        location / { return 200 '$answer'; }
+        location = /drips    { limit_rate 100; return 200 '$answer'; }
         location = /requests { stub_status; }
     }
 HTTP
