@@ -1,7 +1,7 @@
 /*
- * What replays and webhooks share of libcurl: header lines as they are
- * written, and a transfer over a connection of its own, without proxy,
- * redirect or any other habit.  For async_http.c and async_post.c.
+ * What webhooks want of libcurl: header lines as they are written, and a
+ * transfer over a connection of its own, without proxy, redirect or any other
+ * habit.  For async_post.c.
  */
 
 #ifndef ASYNC_EASY_H

@@ -1,10 +1,8 @@
 /*
- * The rule that makes a replay safe: libcurl must never send a request twice
- * nor add anything to it, and we must know whether the peer can have read
- * it.  For the second, a request with a body waits after its head until the
- * kernel says that the peer has taken it: so a peer that accepts and closes
- * (nginx out of connections, a listener that goes away with its backlog) is
- * told from one that broke in the middle of the work.
+ * A request over a connection of its own.  Its body is held back until the
+ * peer has read the head: so a peer that accepts and closes (nginx out of
+ * connections, a listener that goes away with its backlog) is told from one
+ * that broke in the middle of the work.
  */
 
 #include <errno.h>
@@ -13,62 +11,84 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
-#include "async_easy.h"
+#include "async_frame.h"
 #include "async_http.h"
 
 
-/* ms between looks at whether a request head was taken, while it is not */
-#define ASYNC_HTTP_LOOK_MIN  1
-#define ASYNC_HTTP_LOOK_MAX  64
+#define ASYNC_HTTP_EVENTS  128
+#define ASYNC_HTTP_FDS     8
+#define ASYNC_HTTP_IN      (64 * 1024)
+#define ASYNC_HTTP_OUT     (16 * 1024)
+#define ASYNC_HTTP_OWN     64          /* Content-Length, and line ends */
 
-#define ASYNC_HTTP_FDS       8
-#define ASYNC_HTTP_BUFFER    (16 * 1024)
 
+typedef enum {
+    ASYNC_HTTP_HEAD,        /* the head is being written */
+    ASYNC_HTTP_HELD,        /* it is, and its body waits until it is read */
+    ASYNC_HTTP_BODY,        /* the body is being written */
+    ASYNC_HTTP_ANSWER,      /* nothing is to be written any more */
+    ASYNC_HTTP_OVER         /* it is known how it ended */
+} async_http_phase_t;
 
 struct async_transfer_s {
-    CURL                        *easy;
-    async_http_t                *http;
-    struct curl_slist           *headers;
-    const async_http_handler_t  *handler;
-    void                        *data;
-    int                          fd;
-    bool                         has_body;  /* with a byte in it */
-    bool                         taken;     /* the peer read the head */
-    bool                         held;      /* waits for that */
-    LIST_ENTRY(async_transfer_s)  link;     /* in http->held */
-    char                         why[CURL_ERROR_SIZE];
+    async_http_t                    *http;
+    const async_http_handler_t      *handler;
+    void                            *data;
+    int                              fd;
+    uint32_t                         watched;   /* events, 0 = not yet */
+    async_http_phase_t               phase;
+
+    char                            *out;       /* head, then pieces of body */
+    size_t                           out_cap;
+    size_t                           out_len;
+    size_t                           out_sent;
+    uint64_t                         body_left; /* not yet in out */
+
+    bool                             has_body;  /* with a byte in it */
+    bool                             written;   /* a byte of the request */
+    bool                             taken;     /* the peer read the head */
+    bool                             answered;  /* the peer wrote a byte */
+    async_frame_t                    frame;
+
+    async_http_end_t                 end;
+    const char                      *why;
+    bool                             listed;    /* in http->over */
+    TAILQ_ENTRY(async_transfer_s)    link;
 };
 
 struct async_http_s {
-    CURLM                               *multi;
-    LIST_HEAD(, async_transfer_s)        held;
-    int                                  look;
+    int                              epoll;
+    TAILQ_HEAD(, async_transfer_s)   over;
+    char                             in[ASYNC_HTTP_IN];
 };
 
 
-static bool async_http_headers(async_transfer_t *t,
+static bool async_http_head(async_transfer_t *t,
     const async_http_request_t *request);
-static CURLcode async_http_setup(async_transfer_t *t,
-    const async_http_request_t *request);
-static CURLcode async_http_method(CURL *easy,
-    const async_http_request_t *request);
-static CURLcode async_http_plain(CURL *easy);
-static int async_http_on_socket(void *data, curl_socket_t fd,
-    curlsocktype purpose);
-static size_t async_http_on_read(char *buf, size_t size, size_t n,
-    void *data);
-static size_t async_http_on_line(char *buf, size_t size, size_t n,
-    void *data);
-static size_t async_http_on_body(char *buf, size_t size, size_t n,
-    void *data);
-static void async_http_release_held(async_http_t *http);
-static bool async_http_taken(const async_transfer_t *t, bool *moved);
-static async_http_end_t async_http_end(const async_transfer_t *t,
-    CURLcode code);
-static bool async_http_unread(const async_transfer_t *t, CURLcode code);
+static size_t async_http_head_size(const async_http_request_t *request);
+static char *async_http_line(char *p, const async_http_header_t *header);
+static bool async_http_connect(async_transfer_t *t, const char *path);
+static bool async_http_watch(async_transfer_t *t, uint32_t events);
+static void async_http_move(async_transfer_t *t, uint32_t events);
+static void async_http_receive(async_transfer_t *t);
+static void async_http_read(async_transfer_t *t, size_t len);
+static void async_http_closed(async_transfer_t *t, int error);
+static void async_http_send(async_transfer_t *t);
+static bool async_http_flush(async_transfer_t *t);
+static bool async_http_fill(async_transfer_t *t);
+static void async_http_sent(async_transfer_t *t);
+static void async_http_over(async_transfer_t *t, async_http_end_t end,
+    const char *why);
+static bool async_http_unread(const async_transfer_t *t);
+static bool async_http_taken(const async_transfer_t *t);
 
 
 async_http_t *
@@ -76,25 +96,18 @@ async_http_create(void)
 {
     async_http_t  *http;
 
-    http = calloc(1, sizeof(async_http_t));
+    http = malloc(sizeof(async_http_t));
     if (http == NULL) {
         return NULL;
     }
 
-    if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
+    http->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (http->epoll == -1) {
         free(http);
         return NULL;
     }
 
-    http->multi = curl_multi_init();
-    if (http->multi == NULL) {
-        curl_global_cleanup();
-        free(http);
-        return NULL;
-    }
-
-    LIST_INIT(&http->held);
-    http->look = ASYNC_HTTP_LOOK_MIN;
+    TAILQ_INIT(&http->over);
 
     return http;
 }
@@ -103,8 +116,7 @@ async_http_create(void)
 void
 async_http_destroy(async_http_t *http)
 {
-    curl_multi_cleanup(http->multi);
-    curl_global_cleanup();
+    (void) close(http->epoll);
     free(http);
 }
 
@@ -112,6 +124,7 @@ async_http_destroy(async_http_t *http)
 async_transfer_t *
 async_http_start(async_http_t *http, const async_http_request_t *request)
 {
+    uint64_t           max;
     async_transfer_t  *t;
 
     t = calloc(1, sizeof(async_transfer_t));
@@ -119,22 +132,31 @@ async_http_start(async_http_t *http, const async_http_request_t *request)
         return NULL;
     }
 
+    max = request->response_max;
+
     t->http = http;
     t->handler = request->handler;
     t->data = request->data;
+    t->fd = -1;
     t->has_body = request->has_body && request->body_len > 0
                   && strcmp(request->method, "HEAD") != 0;
-    t->fd = -1;
+    t->body_left = t->has_body ? request->body_len : 0;
 
-    t->easy = curl_easy_init();
+    /* 0 is for the handler, which knows whose body it is */
 
-    if (t->easy == NULL
-        || !async_http_headers(t, request)
-        || async_http_setup(t, request) != CURLE_OK
-        || curl_multi_add_handle(http->multi, t->easy) != CURLM_OK)
-    {
+    async_frame_init(&t->frame, strcmp(request->method, "HEAD") == 0,
+                     max ? max : UINT64_MAX);
+
+    if (!async_http_head(t, request)) {
         async_http_stop(http, t);
         return NULL;
+    }
+
+    if (async_http_connect(t, request->socket)) {
+        async_http_send(t);
+
+    } else {
+        async_http_over(t, ASYNC_HTTP_UNREACHED, strerror(errno));
     }
 
     return t;
@@ -144,16 +166,16 @@ async_http_start(async_http_t *http, const async_http_request_t *request)
 void
 async_http_stop(async_http_t *http, async_transfer_t *t)
 {
-    if (t->held) {
-        LIST_REMOVE(t, link);
+    if (t->listed) {
+        TAILQ_REMOVE(&http->over, t, link);
     }
 
-    if (t->easy) {
-        curl_multi_remove_handle(http->multi, t->easy);
-        curl_easy_cleanup(t->easy);
+    if (t->fd != -1) {
+        (void) close(t->fd);
     }
 
-    curl_slist_free_all(t->headers);
+    async_frame_clean(&t->frame);
+    free(t->out);
     free(t);
 }
 
@@ -161,336 +183,271 @@ async_http_stop(async_http_t *http, async_transfer_t *t)
 bool
 async_http_written(const async_transfer_t *t)
 {
-    long  bytes;
-
-    bytes = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes);
-
-    return bytes > 0;
+    return t->written;
 }
 
 
 bool
-async_http_reached(const async_transfer_t *t)
+async_http_reached(async_transfer_t *t)
 {
-    bool  moved;
-    long  status;
+    /* should the kernel not have told */
 
-    status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-
-    if (status != 0 || t->taken) {
-        return true;
+    if (t->phase == ASYNC_HTTP_HELD) {
+        async_http_move(t, 0);
     }
 
-    /* what holds a body back looks for itself */
-
-    return !t->has_body && async_http_written(t)
-           && async_http_taken(t, &moved);
+    return t->answered || t->taken
+           || (!t->has_body && t->written && t->phase != ASYNC_HTTP_OVER
+               && async_http_taken(t));
 }
 
 
+/* Host first, as RFC 9110 (section 7.2) would have it, and the length last */
+
 static bool
-async_http_headers(async_transfer_t *t, const async_http_request_t *request)
+async_http_head(async_transfer_t *t, const async_http_request_t *request)
 {
-    unsigned     i;
-    const char  *own;
+    char      *p;
+    size_t     cap, piece;
+    unsigned   i, host;
 
-    static const char *const  off[] = {
-        "Accept", "Content-Type", "Expect", "Transfer-Encoding",
-        "User-Agent", NULL
-    };
+    piece = t->body_left < ASYNC_HTTP_OUT ? (size_t) t->body_left
+                                          : ASYNC_HTTP_OUT;
+    cap = async_http_head_size(request);
+    cap = cap > piece ? cap : piece;
 
-    for (i = 0; (own = off[i]) != NULL; i++) {
-        unsigned  n;
+    t->out = malloc(cap);
+    if (t->out == NULL) {
+        return false;
+    }
 
-        for (n = 0; n < request->nheaders; n++) {
-            if (strcasecmp(request->headers[n].name, own) == 0) {
-                break;
-            }
-        }
+    t->out_cap = cap;
 
-        if (n == request->nheaders
-            && !async_easy_header(&t->headers, own, NULL))
-        {
-            return false;
+    p = stpcpy(t->out, request->method);
+    *p++ = ' ';
+    p = stpcpy(p, request->target);
+    p = stpcpy(p, " HTTP/1.1\r\n");
+
+    for (host = 0; host < request->nheaders; host++) {
+        if (strcasecmp(request->headers[host].name, "Host") == 0) {
+            p = async_http_line(p, &request->headers[host]);
+            break;
         }
     }
 
     for (i = 0; i < request->nheaders; i++) {
-        if (!async_easy_header(&t->headers, request->headers[i].name,
-                               request->headers[i].value))
-        {
-            return false;
+        if (i != host) {
+            p = async_http_line(p, &request->headers[i]);
         }
     }
+
+    if (request->has_body && strcmp(request->method, "HEAD") != 0) {
+        p += sprintf(p, "Content-Length: %llu\r\n",
+                     (unsigned long long) request->body_len);
+    }
+
+    p = stpcpy(p, "\r\n");
+
+    t->out_len = (size_t) (p - t->out);
 
     return true;
 }
 
 
-static CURLcode
-async_http_setup(async_transfer_t *t, const async_http_request_t *request)
-{
-    CURL      *easy;
-    CURLcode   code;
-
-    easy = t->easy;
-
-    code = async_http_plain(easy);
-    if (code != CURLE_OK) {
-        return code;
-    }
-
-    code = async_http_method(easy, request);
-    if (code != CURLE_OK) {
-        return code;
-    }
-
-    async_easy_set(easy, CURLOPT_PRIVATE, t);
-    async_easy_set(easy, CURLOPT_ERRORBUFFER, t->why);
-    async_easy_set(easy, CURLOPT_UNIX_SOCKET_PATH, request->socket);
-    async_easy_set(easy, CURLOPT_REQUEST_TARGET, request->target);
-    async_easy_set(easy, CURLOPT_HTTPHEADER, t->headers);
-
-    async_easy_set(easy, CURLOPT_SOCKOPTFUNCTION, async_http_on_socket);
-    async_easy_set(easy, CURLOPT_SOCKOPTDATA, t);
-    async_easy_set(easy, CURLOPT_READFUNCTION, async_http_on_read);
-    async_easy_set(easy, CURLOPT_READDATA, t);
-    async_easy_set(easy, CURLOPT_HEADERFUNCTION, async_http_on_line);
-    async_easy_set(easy, CURLOPT_HEADERDATA, t);
-    async_easy_set(easy, CURLOPT_WRITEFUNCTION, async_http_on_body);
-    async_easy_set(easy, CURLOPT_WRITEDATA, t);
-
-    return CURLE_OK;
-}
-
-
-static CURLcode
-async_http_method(CURL *easy, const async_http_request_t *request)
-{
-    /* the answer to HEAD announces a length that does not come */
-
-    if (strcmp(request->method, "HEAD") == 0) {
-        async_easy_set(easy, CURLOPT_NOBODY, 1L);
-        return CURLE_OK;
-    }
-
-    if (request->has_body) {
-        async_easy_set(easy, CURLOPT_UPLOAD, 1L);
-        async_easy_set(easy, CURLOPT_INFILESIZE_LARGE,
-                       (curl_off_t) request->body_len);
-    } else {
-        async_easy_set(easy, CURLOPT_HTTPGET, 1L);
-    }
-
-    async_easy_set(easy, CURLOPT_CUSTOMREQUEST, request->method);
-
-    /* 0 would mean no limit to libcurl; the handler counts as well */
-
-    if (request->response_max > 0 && request->response_max < INT64_MAX) {
-        async_easy_set(easy, CURLOPT_MAXFILESIZE_LARGE,
-                       (curl_off_t) request->response_max);
-    }
-
-    return CURLE_OK;
-}
-
-
-/* HTTP/1.1 over a unix socket, and nothing decoded */
-
-static CURLcode
-async_http_plain(CURL *easy)
-{
-    CURLcode  code;
-
-    code = async_easy_plain(easy);
-    if (code != CURLE_OK) {
-        return code;
-    }
-
-    async_easy_set(easy, CURLOPT_URL, "http://localhost/");
-    async_easy_set(easy, CURLOPT_PROTOCOLS_STR, "http");
-    async_easy_set(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-    async_easy_set(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    async_easy_set(easy, CURLOPT_BUFFERSIZE, (long) ASYNC_HTTP_BUFFER);
-    async_easy_set(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long) ASYNC_HTTP_BUFFER);
-
-    return CURLE_OK;
-}
-
-
-static int
-async_http_on_socket(void *data, curl_socket_t fd, curlsocktype purpose)
-{
-    async_transfer_t  *t = data;
-
-    (void) purpose;
-
-    t->fd = fd;
-
-    return CURL_SOCKOPT_OK;
-}
-
-
 static size_t
-async_http_on_read(char *buf, size_t size, size_t n, void *data)
+async_http_head_size(const async_http_request_t *request)
 {
-    bool               moved;
-    long               len;
-    async_transfer_t  *t = data;
+    size_t    size;
+    unsigned  i;
 
-    if (!t->taken) {
-        t->taken = async_http_taken(t, &moved);
+    size = strlen(request->method) + strlen(request->target)
+           + sizeof("  HTTP/1.1\r\n") + ASYNC_HTTP_OWN;
 
-        if (!t->taken) {
-
-            /* it has hung up with our head unread: libcurl would go on */
-
-            if (moved) {
-                return CURL_READFUNC_ABORT;
-            }
-
-            t->held = true;
-            t->http->look = ASYNC_HTTP_LOOK_MIN;
-            LIST_INSERT_HEAD(&t->http->held, t, link);
-
-            return CURL_READFUNC_PAUSE;
-        }
+    for (i = 0; i < request->nheaders; i++) {
+        size += strlen(request->headers[i].name)
+                + strlen(request->headers[i].value) + sizeof(": \r\n");
     }
 
-    len = t->handler->read(t->data, buf, size * n);
-
-    return len < 0 ? CURL_READFUNC_ABORT : (size_t) len;
+    return size;
 }
 
 
-static size_t
-async_http_on_line(char *buf, size_t size, size_t n, void *data)
+static char *
+async_http_line(char *p, const async_http_header_t *header)
 {
-    async_transfer_t  *t = data;
+    const char  *value;
 
-    return t->handler->line(t->data, buf, size * n) ? size * n : 0;
+    value = header->value + strspn(header->value, " \t");
+
+    p = stpcpy(p, header->name);
+    p = stpcpy(p, value[0] ? ": " : ":");
+    p = stpcpy(p, value);
+
+    return stpcpy(p, "\r\n");
 }
 
 
-static size_t
-async_http_on_body(char *buf, size_t size, size_t n, void *data)
-{
-    async_transfer_t  *t = data;
+/* watched before a byte is written: what cannot be watched has sent nothing */
 
-    return t->handler->body(t->data, buf, size * n) ? size * n : 0;
+static bool
+async_http_connect(async_transfer_t *t, const char *path)
+{
+    struct sockaddr_un  addr;
+
+    memset(&addr, 0, sizeof(addr));
+    addr.sun_family = AF_UNIX;
+
+    if (strlen(path) >= sizeof(addr.sun_path)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+
+    strcpy(addr.sun_path, path);
+
+    t->fd = socket(AF_UNIX, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+
+    if (t->fd == -1
+        || connect(t->fd, (struct sockaddr *) &addr, sizeof(addr)) == -1)
+    {
+        return false;
+    }
+
+    /* the kernel tells each time that the peer has read */
+
+    return async_http_watch(t, t->has_body ? EPOLLIN|EPOLLOUT|EPOLLET
+                                           : EPOLLIN);
+}
+
+
+static bool
+async_http_watch(async_transfer_t *t, uint32_t events)
+{
+    int                 op;
+    struct epoll_event  ee;
+
+    if (t->watched == events) {
+        return true;
+    }
+
+    op = t->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    t->watched = events;
+
+    ee.events = events;
+    ee.data.ptr = t;
+
+    return epoll_ctl(t->http->epoll, op, t->fd, &ee) == 0;
 }
 
 
 bool
 async_http_perform(async_http_t *http)
 {
-    int  running;
+    int                 i, n;
+    struct epoll_event  events[ASYNC_HTTP_EVENTS];
 
-    async_http_release_held(http);
+    n = epoll_wait(http->epoll, events, ASYNC_HTTP_EVENTS, 0);
 
-    return curl_multi_perform(http->multi, &running) == CURLM_OK;
-}
-
-
-static void
-async_http_release_held(async_http_t *http)
-{
-    bool               moved;
-    async_transfer_t  *t, *next;
-
-    for (t = LIST_FIRST(&http->held); t; t = next) {
-        next = LIST_NEXT(t, link);
-
-        if (!async_http_taken(t, &moved) && !moved) {
-            continue;
-        }
-
-        LIST_REMOVE(t, link);
-        t->held = false;
-        curl_easy_pause(t->easy, CURLPAUSE_CONT);
+    for (i = 0; i < n; i++) {
+        async_http_move(events[i].data.ptr, events[i].events);
     }
+
+    return n >= 0 || errno == EINTR;
 }
 
 
 /*
- * Linux counts what the peer of a unix socket has not read (unix(7), SIOCOUTQ).
- * The count falls to zero too when the peer hangs up; but before that the
- * kernel notes the reset, so that the order of the two looks decides.
- * moved: there is something to read, or the connection is gone.
+ * Whether the head was read is asked before the socket is: when the peer hangs
+ * up, nothing is left unread either, but before that the kernel notes the
+ * reset, which the socket then tells.
  */
 
-static bool
-async_http_taken(const async_transfer_t *t, bool *moved)
+static void
+async_http_move(async_transfer_t *t, uint32_t events)
 {
-    int            left;
-    struct pollfd  pfd;
+    bool  read;
 
-    left = 0;
+    /* what ended outside of async_http_perform() is still watched */
 
-    if (ioctl(t->fd, SIOCOUTQ, &left) != 0) {
-        left = 0;
+    if (t->phase == ASYNC_HTTP_OVER) {
+        return;
     }
 
-    pfd.fd = t->fd;
-    pfd.events = POLLIN;
-    pfd.revents = 0;
+    read = t->phase == ASYNC_HTTP_HELD && !async_http_unread(t);
 
-    *moved = poll(&pfd, 1, 0) > 0;
+    if (read || (events & ~(uint32_t) EPOLLOUT)) {
+        async_http_receive(t);
+    }
 
-    return left == 0 && !(pfd.revents & (POLLERR|POLLNVAL));
+    if (read && t->phase == ASYNC_HTTP_HELD) {
+        t->taken = true;
+        t->phase = ASYNC_HTTP_BODY;
+    }
+
+    if (t->phase == ASYNC_HTTP_HEAD || t->phase == ASYNC_HTTP_BODY) {
+        async_http_send(t);
+    }
 }
 
 
-async_transfer_t *
-async_http_ended(async_http_t *http, void **data, async_http_end_t *end,
-    const char **why)
+/* while the kernel tells only of news, nothing may be left */
+
+static void
+async_http_receive(async_transfer_t *t)
 {
-    CURLMsg           *msg;
-    CURLcode           code;
-    async_transfer_t  *t;
+    ssize_t  n;
 
-    msg = async_easy_ended(http->multi);
-    if (msg == NULL) {
-        return NULL;
-    }
+    do {
+        n = recv(t->fd, t->http->in, ASYNC_HTTP_IN, 0);
 
-    code = msg->data.result;
-    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **) &t);
+        if (n > 0) {
+            t->answered = true;
+            async_http_read(t, (size_t) n);
 
-    *data = t->data;
-    *end = async_http_end(t, code);
-    *why = t->why[0] ? t->why
-           : code != CURLE_OK ? curl_easy_strerror(code) : "";
+        } else if (n == 0) {
+            async_http_closed(t, 0);
 
-    return t;
+        } else if (errno != EAGAIN) {
+            async_http_closed(t, errno);
+        }
+
+    } while (n == ASYNC_HTTP_IN && (t->watched & EPOLLET)
+             && t->phase != ASYNC_HTTP_OVER);
 }
 
 
-static async_http_end_t
-async_http_end(const async_transfer_t *t, CURLcode code)
+static void
+async_http_read(async_transfer_t *t, size_t len)
 {
-    switch (code) {
+    const async_frame_taker_t  taker = {
+        .line = t->handler->line,
+        .body = t->handler->body,
+        .data = t->data
+    };
 
-    case CURLE_OK:
-        return ASYNC_HTTP_COMPLETE;
+    switch (async_frame_read(&t->frame, t->http->in, len, &taker)) {
 
-    case CURLE_COULDNT_CONNECT:
-        return ASYNC_HTTP_UNREACHED;
+    case ASYNC_FRAME_FINE:
+        if (t->frame.phase == ASYNC_FRAME_WHOLE) {
+            async_http_over(t, ASYNC_HTTP_COMPLETE, "");
+        }
 
-    case CURLE_FILESIZE_EXCEEDED:
-        return ASYNC_HTTP_TOO_LARGE;
+        return;
 
-    case CURLE_WRITE_ERROR:
-        return ASYNC_HTTP_ABORTED;
+    case ASYNC_FRAME_RUBBISH:
+        async_http_over(t, ASYNC_HTTP_BROKEN, "the answer is no HTTP");
+        return;
 
-    case CURLE_ABORTED_BY_CALLBACK:
-        return t->taken ? ASYNC_HTTP_ABORTED : ASYNC_HTTP_UNREACHED;
+    case ASYNC_FRAME_TOO_LARGE:
+        async_http_over(t, ASYNC_HTTP_TOO_LARGE, "the answer is too large");
+        return;
 
-    default:
-        return async_http_unread(t, code) ? ASYNC_HTTP_UNREACHED
-                                          : ASYNC_HTTP_BROKEN;
+    case ASYNC_FRAME_REFUSED:
+        async_http_over(t, ASYNC_HTTP_ABORTED, "the answer was not taken");
+        return;
+
+    case ASYNC_FRAME_NO_MEMORY:
+        async_http_over(t, ASYNC_HTTP_BROKEN, "no memory for the answer");
+        return;
     }
 }
 
@@ -501,57 +458,211 @@ async_http_end(const async_transfer_t *t, CURLcode code)
  * body says that its head was never read to the end.
  */
 
-static bool
-async_http_unread(const async_transfer_t *t, CURLcode code)
+static void
+async_http_closed(async_transfer_t *t, int error)
 {
-    long  status, error;
+    bool  unread;
 
-    status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (async_frame_close(&t->frame) && error == 0) {
+        async_http_over(t, ASYNC_HTTP_COMPLETE, "");
+        return;
+    }
 
-    if (status != 0 || t->taken) {
+    unread = !t->answered && !t->taken
+             && (t->has_body || !t->written || error == ECONNRESET);
+
+    async_http_over(t, unread ? ASYNC_HTTP_UNREACHED : ASYNC_HTTP_BROKEN,
+                    error ? strerror(error)
+                    : t->answered ? "the answer ended early"
+                                  : "the connection ended without an answer");
+}
+
+
+static void
+async_http_send(async_transfer_t *t)
+{
+    while (async_http_flush(t)) {
+
+        if (t->phase == ASYNC_HTTP_HEAD && t->has_body) {
+            t->phase = ASYNC_HTTP_HELD;
+            return;
+        }
+
+        if (t->body_left == 0) {
+            async_http_sent(t);
+            return;
+        }
+
+        if (!async_http_fill(t)) {
+            async_http_over(t, ASYNC_HTTP_ABORTED,
+                            "the request's body could not be read");
+            return;
+        }
+    }
+}
+
+
+/* true when all of out is written; an error shows when the answer is read */
+
+static bool
+async_http_flush(async_transfer_t *t)
+{
+    ssize_t  n;
+
+    while (t->out_sent < t->out_len) {
+        n = send(t->fd, t->out + t->out_sent, t->out_len - t->out_sent,
+                 MSG_NOSIGNAL);
+
+        if (n >= 0) {
+            t->out_sent += (size_t) n;
+            t->written |= n > 0;
+            continue;
+        }
+
+        if (errno != EAGAIN) {
+            async_http_sent(t);
+
+        } else if (!t->has_body
+                   && !async_http_watch(t, EPOLLIN|EPOLLOUT))
+        {
+            async_http_over(t, ASYNC_HTTP_BROKEN, strerror(errno));
+        }
+
         return false;
     }
 
-    if (t->has_body || !async_http_written(t)) {
-        return true;
+    return true;
+}
+
+
+static bool
+async_http_fill(async_transfer_t *t)
+{
+    long    n;
+    size_t  len;
+
+    len = t->body_left < t->out_cap ? (size_t) t->body_left : t->out_cap;
+
+    n = t->handler->read(t->data, t->out, len);
+
+    if (n <= 0) {
+        return false;
     }
 
-    error = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
+    t->out_sent = 0;
+    t->out_len = (size_t) n;
+    t->body_left -= (uint64_t) n;
 
-    return code == CURLE_SEND_ERROR
-           || (code == CURLE_RECV_ERROR && error == ECONNRESET);
+    return true;
+}
+
+
+/* the answer alone is waited for */
+
+static void
+async_http_sent(async_transfer_t *t)
+{
+    t->phase = ASYNC_HTTP_ANSWER;
+
+    if (!async_http_watch(t, EPOLLIN)) {
+        async_http_over(t, ASYNC_HTTP_BROKEN, strerror(errno));
+    }
+}
+
+
+static void
+async_http_over(async_transfer_t *t, async_http_end_t end, const char *why)
+{
+    t->phase = ASYNC_HTTP_OVER;
+    t->end = end;
+    t->why = why;
+
+    TAILQ_INSERT_TAIL(&t->http->over, t, link);
+    t->listed = true;
+}
+
+
+/*
+ * Linux counts what the peer of a unix socket has not read (unix(7), SIOCOUTQ),
+ * each piece as more than it is.  The last 1 goes only after it was told that
+ * the others are gone.
+ */
+
+static bool
+async_http_unread(const async_transfer_t *t)
+{
+    int  left;
+
+    return ioctl(t->fd, SIOCOUTQ, &left) == 0 && left > 1;
+}
+
+
+/* the order as in async_http_move() */
+
+static bool
+async_http_taken(const async_transfer_t *t)
+{
+    bool           unread;
+    struct pollfd  pfd;
+
+    unread = async_http_unread(t);
+
+    pfd.fd = t->fd;
+    pfd.events = POLLIN;
+    pfd.revents = 0;
+
+    (void) poll(&pfd, 1, 0);
+
+    return !unread && !(pfd.revents & (POLLERR|POLLNVAL));
+}
+
+
+async_transfer_t *
+async_http_ended(async_http_t *http, void **data, async_http_end_t *end,
+    const char **why)
+{
+    async_transfer_t  *t;
+
+    t = TAILQ_FIRST(&http->over);
+
+    if (t == NULL) {
+        return NULL;
+    }
+
+    TAILQ_REMOVE(&http->over, t, link);
+    t->listed = false;
+
+    *data = t->data;
+    *end = t->end;
+    *why = t->why;
+
+    return t;
 }
 
 
 bool
 async_http_wait(async_http_t *http, struct pollfd *fds, unsigned nfds, int ms)
 {
-    int                 ready;
-    unsigned            i;
-    struct curl_waitfd  waits[ASYNC_HTTP_FDS];
+    int            n;
+    unsigned       i;
+    struct pollfd  all[1 + ASYNC_HTTP_FDS];
 
-    if (!LIST_EMPTY(&http->held) && ms > http->look) {
-        ms = http->look;
-    }
+    all[0].fd = http->epoll;
+    all[0].events = POLLIN;
 
     for (i = 0; i < nfds && i < ASYNC_HTTP_FDS; i++) {
-        waits[i].fd = fds[i].fd;
-        waits[i].events = CURL_WAIT_POLLIN;
-        waits[i].revents = 0;
+        all[1 + i].fd = fds[i].fd;
+        all[1 + i].events = POLLIN;
     }
 
-    if (curl_multi_poll(http->multi, waits, i, ms, &ready) != CURLM_OK) {
+    n = poll(all, 1 + i, TAILQ_EMPTY(&http->over) ? ms : 0);
+
+    if (n == -1 && errno != EINTR) {
         return false;
     }
 
-    if (ready == 0 && ms == http->look && ms < ASYNC_HTTP_LOOK_MAX) {
-        http->look *= 2;
-    }
-
     while (i-- > 0) {
-        fds[i].revents = waits[i].revents & CURL_WAIT_POLLIN ? POLLIN : 0;
+        fds[i].revents = n > 0 ? all[1 + i].revents & POLLIN : 0;
     }
 
     return true;

@@ -1,7 +1,10 @@
 /*
- * Replays over libcurl: one request, one connection of its own to a unix
- * socket, one response.  Nothing of libcurl shows here, and none of its
- * habits reach the wire: the request is the lines it was given.
+ * The client of replays: one request, one connection of its own to a unix
+ * socket, one response.  The request is the lines it was given, and nothing
+ * is ever sent twice.
+ *
+ * Its peer is nginx, so that it does with little of HTTP; libcurl, which does
+ * webhooks, took more than half of what the worker needs for a job.
  */
 
 #ifndef ASYNC_HTTP_H
@@ -24,7 +27,8 @@ typedef struct {
 } async_http_header_t;
 
 /*
- * Called from async_http_perform() with data.  read fills buf with at most
+ * Called from async_http_perform(), for read also from async_http_reached(),
+ * with data.  read fills buf with at most
  * len bytes of the request body and returns their number, or -1 to abort;
  * it is asked for exactly body_len bytes in all.  line and body take the
  * response, see async_response.h, and abort with false.
@@ -52,7 +56,7 @@ typedef enum {
     ASYNC_HTTP_COMPLETE,
     ASYNC_HTTP_UNREACHED,   /* the peer never read the whole request head */
     ASYNC_HTTP_BROKEN,
-    ASYNC_HTTP_TOO_LARGE,   /* announced to be over response_max */
+    ASYNC_HTTP_TOO_LARGE,   /* it, a line, or what is announced */
     ASYNC_HTTP_ABORTED      /* a callback asked for it */
 } async_http_end_t;
 
@@ -68,9 +72,9 @@ void async_http_stop(async_http_t *http, async_transfer_t *transfer);
 /* whether a byte of the request was written: it may yet be read */
 bool async_http_written(const async_transfer_t *transfer);
 /* whether the peer has read the head, or done anything that says so */
-bool async_http_reached(const async_transfer_t *transfer);
+bool async_http_reached(async_transfer_t *transfer);
 
-/* moves every transfer on, never waits; false: libcurl itself failed */
+/* moves every transfer on, never waits; false: the kernel does not let us */
 bool async_http_perform(async_http_t *http);
 /*
  * The next transfer that ended, its data, how, and a word about it (until

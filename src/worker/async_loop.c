@@ -42,9 +42,8 @@ async_loop_run(async_loop_t *w)
     while (w->phase < ASYNC_LOOP_DONE) {
 
         if (!async_http_perform(w->env.http)) {
-            async_log(ASYNC_LOG_ERROR, "msg=\"libcurl failed, maybe for "
-                      "want of memory: the worker has to be started "
-                      "again\"");
+            async_log(ASYNC_LOG_ERROR, "msg=\"connections to nginx cannot "
+                      "be watched: the worker has to be started again\"");
             w->phase = ASYNC_LOOP_BROKE;
             return;
         }

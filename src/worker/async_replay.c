@@ -327,12 +327,6 @@ async_replay_ended(async_replay_t *replay, async_http_end_t end,
 
     async_replay_why(replay, why);
 
-    /* to libcurl a head that ends with the connection is a whole one */
-
-    if (end == ASYNC_HTTP_COMPLETE && !replay->response.ended) {
-        end = ASYNC_HTTP_BROKEN;
-    }
-
     async_replay_settle(replay,
                         end == ASYNC_HTTP_ABORTED
                         ? async_replay_aborted(replay) : ends[end],

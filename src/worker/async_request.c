@@ -245,8 +245,8 @@ async_request_target(async_str_t s)
 
 
 /*
- * The name must not end where libcurl would end it, and no byte may end the
- * line; whatever else the client sent is the backend's to judge.
+ * No byte may end the name for whoever reads the line, and none the line;
+ * whatever else the client sent is the backend's to judge.
  */
 
 static bool

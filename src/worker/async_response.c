@@ -61,7 +61,7 @@ async_response_init(async_response_t *r, async_store_t *store,
 bool
 async_response_line(async_response_t *r, const char *line, size_t len)
 {
-    /* libcurl shows the trailers of a chunked body like header lines */
+    /* the trailers of a chunked body come like header lines */
 
     if (r->ended) {
         return true;

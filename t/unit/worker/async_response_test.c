@@ -73,7 +73,7 @@ begin(async_response_t *r)
 }
 
 
-/* "\n" between lines, which arrive with CRLF as from libcurl */
+/* "\n" between lines, which arrive with CRLF as from nginx */
 
 static bool
 feed(async_response_t *r, const char *text)

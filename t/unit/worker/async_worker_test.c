@@ -132,7 +132,7 @@ the_request_is_the_clients_and_nothing_else(void **state)
 
 
 static void
-libcurls_own_lines_stay_away(void **state)
+lines_of_its_own_stay_away(void **state)
 {
     async_id_t          id;
     const char        **line;
@@ -165,7 +165,7 @@ libcurls_own_lines_stay_away(void **state)
 
 
 static void
-a_client_may_send_what_libcurl_would(void **state)
+a_client_may_send_what_clients_do(void **state)
 {
     async_id_t          id;
     const fake_seen_t  *seen;
@@ -299,7 +299,7 @@ large_bodies_go_through_the_spool(void **state)
 }
 
 
-/* a body of chunks that is larger than libcurl's buffer */
+/* a body of chunks that is larger than the buffer */
 
 static void
 a_body_of_many_chunks_arrives_whole(void **state)
@@ -670,8 +670,8 @@ main(int argc, char **argv)
     const struct CMUnitTest  tests[] = {
 #define test(name)  cmocka_unit_test_setup_teardown(name, begin, finish)
         test(the_request_is_the_clients_and_nothing_else),
-        test(libcurls_own_lines_stay_away),
-        test(a_client_may_send_what_libcurl_would),
+        test(lines_of_its_own_stay_away),
+        test(a_client_may_send_what_clients_do),
         test(a_response_is_stored_as_it_came),
         test(head_has_no_body),
         test(large_bodies_go_through_the_spool),
