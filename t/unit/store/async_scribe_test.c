@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 
 /* of a thread that was lost, nothing is given back */
@@ -75,6 +76,48 @@ each_gets_the_answer_to_his_own_question(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_int_equal(askers[i].wrong, 0);
     }
+}
+
+
+/* of the calling thread's turns at the processor, in ns; 0: the kernel does
+   not say */
+
+static uint64_t
+slice(void)
+{
+    uint64_t  attr[6];               /* struct sched_attr */
+
+    return syscall(SYS_sched_getattr, 0, attr, sizeof(attr), 0) == 0
+           ? attr[3] : 0;
+}
+
+
+static async_rc_t
+tell_slice(async_store_t *store, void *data, async_error_t *err)
+{
+    (void) store;
+    (void) err;
+    *(uint64_t *) data = slice();
+
+    return ASYNC_OK;
+}
+
+
+static void
+its_turns_at_the_processor_are_short(void **state)
+{
+    uint64_t    scribes;
+    fixture_t  *f = *state;
+
+    if (slice() == 0) {
+        print_message("this kernel has no turns to choose\n");
+        skip();
+    }
+
+    assert_int_equal(async_scribe_run(f->store, tell_slice, &scribes, NULL),
+                     ASYNC_OK);
+    assert_int_equal(scribes, 100000);
+    assert_true(slice() > 100000);
 }
 
 
@@ -239,6 +282,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         plain(each_gets_the_answer_to_his_own_question),
+        plain(its_turns_at_the_processor_are_short),
         plain(what_goes_on_and_on_and_who_asks_take_turns),
         plain(what_was_posted_is_told_that_it_is_lost),
         plain(locks_open_when_it_is_lost)
