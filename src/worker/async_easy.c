@@ -5,6 +5,23 @@
 #include "async_easy.h"
 
 
+/*
+ * Libraries that libcurl brings along for what we do not use may bring GnuTLS,
+ * which sets itself up before main(), for nobody, in 0.7 MB, unless the
+ * program says this (GNUTLS_SKIP_GLOBAL_INIT of its manual).  A libcurl that
+ * uses it does that itself.
+ */
+
+int _gnutls_global_init_skip(void);
+
+
+int
+_gnutls_global_init_skip(void)
+{
+    return 1;
+}
+
+
 CURLcode
 async_easy_plain(CURL *easy)
 {
