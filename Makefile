@@ -38,7 +38,7 @@ cflags  := -std=c11 -D_GNU_SOURCE -O2 -g $(warn) $(CFLAGS)
 asan    := -std=c11 -D_GNU_SOURCE -O1 -g $(warn) -fno-omit-frame-pointer \
            -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzzing := $(asan) -fsanitize=fuzzer
-libs    := -llmdb -lcrypto -lcurl -lcjson -lpthread
+libs    := -llmdb -lcrypto -lcjson -lpthread -ldl
 
 # what a folder may include is what it is given here (design, the layers)
 incs_core   := -Isrc/core

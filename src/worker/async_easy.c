@@ -5,23 +5,6 @@
 #include "async_easy.h"
 
 
-/*
- * Libraries that libcurl brings along for what we do not use may bring GnuTLS,
- * which sets itself up before main(), for nobody, in 0.7 MB, unless the
- * program says this (GNUTLS_SKIP_GLOBAL_INIT of its manual).  A libcurl that
- * uses it does that itself.
- */
-
-int _gnutls_global_init_skip(void);
-
-
-int
-_gnutls_global_init_skip(void)
-{
-    return 1;
-}
-
-
 CURLcode
 async_easy_plain(CURL *easy)
 {
@@ -63,7 +46,7 @@ async_easy_header(struct curl_slist **headers, const char *name,
         return false;
     }
 
-    list = curl_slist_append(*headers, line);
+    list = async_curl.slist_append(*headers, line);
     free(line);
 
     if (list == NULL) {
@@ -83,7 +66,7 @@ async_easy_ended(CURLM *multi)
     CURLMsg  *msg;
 
     do {
-        msg = curl_multi_info_read(multi, &left);
+        msg = async_curl.multi_info_read(multi, &left);
     } while (msg != NULL && msg->msg != CURLMSG_DONE);
 
     return msg;

@@ -7,14 +7,13 @@
 #ifndef ASYNC_EASY_H
 #define ASYNC_EASY_H
 
-#include <curl/curl.h>
-#include <stdbool.h>
+#include "async_curl.h"
 
 
 /* in a function that returns a CURLcode */
 #define async_easy_set(easy, option, value)                                  \
     do {                                                                     \
-        CURLcode  code_ = curl_easy_setopt(easy, option, value);             \
+        CURLcode  code_ = async_curl.easy_setopt(easy, option, value);       \
         if (code_ != CURLE_OK) {                                             \
             return code_;                                                    \
         }                                                                    \

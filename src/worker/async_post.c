@@ -17,7 +17,7 @@
 
 
 struct async_posts_s {
-    CURLM       *multi;
+    CURLM       *multi;             /* NULL: there was no transfer yet */
     int          epoll;
     bool         timed;             /* the timer is set */
     int64_t      delay;             /* of it; -1: at is known */
@@ -36,6 +36,7 @@ struct async_post_s {
 };
 
 
+static bool async_posts_begin(async_posts_t *posts);
 static int async_posts_on_socket(CURL *easy, curl_socket_t fd, int what,
     void *data, void *known);
 static int async_posts_on_timer(CURLM *multi, long ms, void *data);
@@ -68,28 +69,10 @@ async_posts_create(void)
 
     posts->epoll = epoll_create1(EPOLL_CLOEXEC);
 
-    if (posts->epoll == -1 || curl_global_init(CURL_GLOBAL_NOTHING) != 0) {
-        if (posts->epoll != -1) {
-            close(posts->epoll);
-        }
-
+    if (posts->epoll == -1) {
         free(posts);
         return NULL;
     }
-
-    posts->multi = curl_multi_init();
-
-    if (posts->multi == NULL) {
-        async_posts_destroy(posts);
-        return NULL;
-    }
-
-    curl_multi_setopt(posts->multi, CURLMOPT_SOCKETFUNCTION,
-                      async_posts_on_socket);
-    curl_multi_setopt(posts->multi, CURLMOPT_SOCKETDATA, posts);
-    curl_multi_setopt(posts->multi, CURLMOPT_TIMERFUNCTION,
-                      async_posts_on_timer);
-    curl_multi_setopt(posts->multi, CURLMOPT_TIMERDATA, posts);
 
     /* where OpenSSL itself would look, if the environment says so */
 
@@ -103,12 +86,45 @@ void
 async_posts_destroy(async_posts_t *posts)
 {
     if (posts->multi) {
-        curl_multi_cleanup(posts->multi);
+        async_curl.multi_cleanup(posts->multi);
+        async_curl.global_cleanup();
     }
 
-    curl_global_cleanup();
     close(posts->epoll);
     free(posts);
+}
+
+
+/* at the first */
+
+static bool
+async_posts_begin(async_posts_t *posts)
+{
+    if (posts->multi) {
+        return true;
+    }
+
+    if (!async_curl_open()
+        || async_curl.global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+    {
+        return false;
+    }
+
+    posts->multi = async_curl.multi_init();
+
+    if (posts->multi == NULL) {
+        async_curl.global_cleanup();
+        return false;
+    }
+
+    async_curl.multi_setopt(posts->multi, CURLMOPT_SOCKETFUNCTION,
+                            async_posts_on_socket);
+    async_curl.multi_setopt(posts->multi, CURLMOPT_SOCKETDATA, posts);
+    async_curl.multi_setopt(posts->multi, CURLMOPT_TIMERFUNCTION,
+                            async_posts_on_timer);
+    async_curl.multi_setopt(posts->multi, CURLMOPT_TIMERDATA, posts);
+
+    return true;
 }
 
 
@@ -166,7 +182,7 @@ async_posts_on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                          &event);
     }
 
-    curl_multi_assign(posts->multi, fd, posts);
+    async_curl.multi_assign(posts->multi, fd, posts);
 
     return 0;
 }
@@ -200,16 +216,18 @@ async_posts_perform(async_posts_t *posts, int64_t now)
                | (events[i].events & (EPOLLERR|EPOLLHUP) ? CURL_CSELECT_ERR
                                                          : 0);
 
-        (void) curl_multi_socket_action(posts->multi, events[i].data.fd, mask,
-                                        &running);
+        (void) async_curl.multi_socket_action(posts->multi,
+                                              events[i].data.fd, mask,
+                                              &running);
     }
 
     async_posts_tick(posts, now);
 
     if (posts->timed && now >= posts->at) {
         posts->timed = false;
-        (void) curl_multi_socket_action(posts->multi, CURL_SOCKET_TIMEOUT, 0,
-                                        &running);
+        (void) async_curl.multi_socket_action(posts->multi,
+                                              CURL_SOCKET_TIMEOUT, 0,
+                                              &running);
         async_posts_tick(posts, now);
     }
 }
@@ -232,6 +250,10 @@ async_posts_start(async_posts_t *posts, const async_post_request_t *request)
 {
     async_post_t  *post;
 
+    if (!async_posts_begin(posts)) {
+        return NULL;
+    }
+
     post = calloc(1, sizeof(async_post_t));
 
     if (post == NULL) {
@@ -240,12 +262,12 @@ async_posts_start(async_posts_t *posts, const async_post_request_t *request)
 
     post->allows = request->allows;
     post->data = request->data;
-    post->easy = curl_easy_init();
+    post->easy = async_curl.easy_init();
 
     if (post->easy == NULL
         || !async_post_headers(post, request)
         || async_post_setup(post, request, posts->ca) != CURLE_OK
-        || curl_multi_add_handle(posts->multi, post->easy) != CURLM_OK)
+        || async_curl.multi_add_handle(posts->multi, post->easy) != CURLM_OK)
     {
         async_posts_stop(posts, post);
         return NULL;
@@ -259,11 +281,11 @@ void
 async_posts_stop(async_posts_t *posts, async_post_t *post)
 {
     if (post->easy) {
-        curl_multi_remove_handle(posts->multi, post->easy);
-        curl_easy_cleanup(post->easy);
+        async_curl.multi_remove_handle(posts->multi, post->easy);
+        async_curl.easy_cleanup(post->easy);
     }
 
-    curl_slist_free_all(post->headers);
+    async_curl.slist_free_all(post->headers);
     free(post);
 }
 
@@ -415,7 +437,7 @@ async_post_on_line(char *buf, size_t size, size_t n, void *data)
 
     if (len <= 2 && buf[0] != ' ') {
         status = 0;
-        curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
+        async_curl.easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
 
         post->head = post->head || status >= 200;
     }
@@ -448,14 +470,15 @@ async_posts_ended(async_posts_t *posts, void **data, async_post_end_t *end)
     curl_off_t     seconds;
     async_post_t  *post;
 
-    msg = async_easy_ended(posts->multi);
+    msg = posts->multi ? async_easy_ended(posts->multi) : NULL;
 
     if (msg == NULL) {
         return NULL;
     }
 
     code = msg->data.result;
-    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **) &post);
+    async_curl.easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE,
+                            (char **) &post);
 
     memset(end, 0, sizeof(async_post_end_t));
     end->retry_after = -1;
@@ -463,7 +486,7 @@ async_posts_ended(async_posts_t *posts, void **data, async_post_end_t *end)
 
     if (!post->head) {
         end->error = async_post_error(post, code);
-        end->why = curl_easy_strerror(code);
+        end->why = async_curl.easy_strerror(code);
         return post;
     }
 
@@ -471,8 +494,8 @@ async_posts_ended(async_posts_t *posts, void **data, async_post_end_t *end)
 
     status = 0;
     seconds = 0;
-    curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(post->easy, CURLINFO_RETRY_AFTER, &seconds);
+    async_curl.easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
+    async_curl.easy_getinfo(post->easy, CURLINFO_RETRY_AFTER, &seconds);
 
     end->status = (uint16_t) status;
     end->error = status < 300 ? ASYNC_HOOK_ERROR_NONE

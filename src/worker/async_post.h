@@ -48,7 +48,7 @@ int async_posts_fd(const async_posts_t *posts);
 /* ms until it has, whatever the descriptor says; -1: no such time */
 int async_posts_timeout(const async_posts_t *posts, int64_t now);
 
-/* NULL: no memory.  All but the body is copied */
+/* NULL: no memory, or no libcurl.  All but the body is copied */
 async_post_t *async_posts_start(async_posts_t *posts,
     const async_post_request_t *request);
 void async_posts_stop(async_posts_t *posts, async_post_t *post);

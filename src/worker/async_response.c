@@ -1,7 +1,7 @@
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "async_message.h"
 #include "async_response.h"
@@ -33,6 +33,7 @@ static bool async_response_drops(async_str_t name);
 static bool async_response_keep(async_response_t *r, async_str_t name,
     async_str_t value);
 static bool async_response_grow(async_response_t *r, size_t len);
+static time_t async_response_date(const char *text);
 static bool async_response_spill(async_response_t *r);
 static bool async_response_fail(async_response_t *r,
     async_response_fault_t fault);
@@ -267,7 +268,7 @@ async_response_retry_after(const async_response_t *r, int64_t now)
         return digits < 10 ? atoll(r->again) * 1000 : INT64_MAX;
     }
 
-    date = r->again[0] != '\0' ? curl_getdate(r->again, NULL) : -1;
+    date = async_response_date(r->again);
 
     if (date == -1) {
         return -1;
@@ -276,6 +277,34 @@ async_response_retry_after(const async_response_t *r, int64_t now)
     wait = (int64_t) date * 1000 - now;
 
     return wait > 0 ? wait : 0;
+}
+
+
+/* one of the three forms of RFC 9110, 5.6.7; -1: none */
+
+static time_t
+async_response_date(const char *text)
+{
+    unsigned     i;
+    struct tm    tm;
+    const char  *end;
+
+    static const char *const  forms[] = {
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %d %H:%M:%S %Y"
+    };
+
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        memset(&tm, 0, sizeof(tm));
+        end = strptime(text, forms[i], &tm);
+
+        if (end != NULL && *end == '\0') {
+            return timegm(&tm);
+        }
+    }
+
+    return -1;
 }
 
 
