@@ -30,6 +30,7 @@ static ngx_uint_t ngx_http_async_token_matches(ngx_str_t *token);
 static ngx_int_t ngx_http_async_refuse(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_accept(ngx_http_request_t *r,
     ngx_http_async_ticket_t *ticket);
+static ngx_int_t ngx_http_async_begin(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_async_is_locked(const async_id_t *id);
 static ngx_int_t ngx_http_async_set_headers(ngx_http_request_t *r,
     ngx_http_async_ticket_t *ticket);
@@ -252,6 +253,34 @@ ngx_http_async_accept(ngx_http_request_t *r, ngx_http_async_ticket_t *ticket)
     }
 
     ngx_http_async_restore(r, &mark->capture->conn_vars);
+
+    return ngx_http_async_begin(r);
+}
+
+
+/*
+ * A body lies behind the head in the socket, and if this process dies, what
+ * it has not read of both does not say how far it came.  So the worker is
+ * told before anything is done, and for one that has gone nothing is done.
+ */
+
+static ngx_int_t
+ngx_http_async_begin(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    static u_char  begun[] = "HTTP/1.1 100 Continue" CRLF CRLF;
+
+    if (r->headers_in.content_length_n <= 0) {
+        return NGX_OK;
+    }
+
+    c = r->connection;
+
+    if (c->send(c, begun, sizeof(begun) - 1) != sizeof(begun) - 1) {
+        c->error = 1;
+        return NGX_HTTP_CLOSE;
+    }
 
     return NGX_OK;
 }

@@ -1,8 +1,8 @@
 /*
- * A request over a connection of its own.  Its body is held back until the
- * peer has read the head: so a peer that accepts and closes (nginx out of
- * connections, a listener that goes away with its backlog) is told from one
- * that broke in the middle of the work.
+ * A request over a connection of its own, head and body in one piece if they
+ * are small.  A peer that accepts and closes (nginx out of connections, a
+ * listener that goes away with its backlog) is told from one that broke in
+ * the middle of the work: see async_http_closed().
  */
 
 #include <errno.h>
@@ -31,9 +31,7 @@
 
 
 typedef enum {
-    ASYNC_HTTP_HEAD,        /* the head is being written */
-    ASYNC_HTTP_HELD,        /* it is, and its body waits until it is read */
-    ASYNC_HTTP_BODY,        /* the body is being written */
+    ASYNC_HTTP_SENDS,       /* the request is being written */
     ASYNC_HTTP_ANSWER,      /* nothing is to be written any more */
     ASYNC_HTTP_OVER         /* it is known how it ended */
 } async_http_phase_t;
@@ -46,7 +44,7 @@ struct async_transfer_s {
     uint32_t                         watched;   /* events, 0 = not yet */
     async_http_phase_t               phase;
 
-    char                            *out;       /* head, then pieces of body */
+    char                            *out;       /* head, pieces of body */
     size_t                           out_cap;
     size_t                           out_len;
     size_t                           out_sent;
@@ -54,7 +52,6 @@ struct async_transfer_s {
 
     bool                             has_body;  /* with a byte in it */
     bool                             written;   /* a byte of the request */
-    bool                             taken;     /* the peer read the head */
     bool                             answered;  /* the peer wrote a byte */
     async_frame_t                    frame;
 
@@ -77,7 +74,6 @@ static size_t async_http_head_size(const async_http_request_t *request);
 static char *async_http_line(char *p, const async_http_header_t *header);
 static bool async_http_connect(async_transfer_t *t, const char *path);
 static bool async_http_watch(async_transfer_t *t, uint32_t events);
-static void async_http_move(async_transfer_t *t, uint32_t events);
 static void async_http_receive(async_transfer_t *t);
 static void async_http_read(async_transfer_t *t, size_t len);
 static void async_http_closed(async_transfer_t *t, int error);
@@ -87,7 +83,6 @@ static bool async_http_fill(async_transfer_t *t);
 static void async_http_sent(async_transfer_t *t);
 static void async_http_over(async_transfer_t *t, async_http_end_t end,
     const char *why);
-static bool async_http_unread(const async_transfer_t *t);
 static bool async_http_taken(const async_transfer_t *t);
 
 
@@ -152,6 +147,10 @@ async_http_start(async_http_t *http, const async_http_request_t *request)
         return NULL;
     }
 
+    if (t->has_body && !async_http_fill(t)) {
+        return t;
+    }
+
     if (async_http_connect(t, request->socket)) {
         async_http_send(t);
 
@@ -188,15 +187,9 @@ async_http_written(const async_transfer_t *t)
 
 
 bool
-async_http_reached(async_transfer_t *t)
+async_http_reached(const async_transfer_t *t)
 {
-    /* should the kernel not have told */
-
-    if (t->phase == ASYNC_HTTP_HELD) {
-        async_http_move(t, 0);
-    }
-
-    return t->answered || t->taken
+    return t->answered
            || (!t->has_body && t->written && t->phase != ASYNC_HTTP_OVER
                && async_http_taken(t));
 }
@@ -208,20 +201,16 @@ static bool
 async_http_head(async_transfer_t *t, const async_http_request_t *request)
 {
     char      *p;
-    size_t     cap, piece;
     unsigned   i, host;
 
-    piece = t->body_left < ASYNC_HTTP_OUT ? (size_t) t->body_left
-                                          : ASYNC_HTTP_OUT;
-    cap = async_http_head_size(request);
-    cap = cap > piece ? cap : piece;
+    t->out_cap = async_http_head_size(request)
+                 + (t->body_left < ASYNC_HTTP_OUT ? (size_t) t->body_left
+                                                  : ASYNC_HTTP_OUT);
 
-    t->out = malloc(cap);
+    t->out = malloc(t->out_cap);
     if (t->out == NULL) {
         return false;
     }
-
-    t->out_cap = cap;
 
     p = stpcpy(t->out, request->method);
     *p++ = ' ';
@@ -312,10 +301,7 @@ async_http_connect(async_transfer_t *t, const char *path)
         return false;
     }
 
-    /* the kernel tells each time that the peer has read */
-
-    return async_http_watch(t, t->has_body ? EPOLLIN|EPOLLOUT|EPOLLET
-                                           : EPOLLIN);
+    return async_http_watch(t, EPOLLIN);
 }
 
 
@@ -343,75 +329,50 @@ bool
 async_http_perform(async_http_t *http)
 {
     int                 i, n;
+    async_transfer_t   *t;
     struct epoll_event  events[ASYNC_HTTP_EVENTS];
 
     n = epoll_wait(http->epoll, events, ASYNC_HTTP_EVENTS, 0);
 
     for (i = 0; i < n; i++) {
-        async_http_move(events[i].data.ptr, events[i].events);
+        t = events[i].data.ptr;
+
+        if (events[i].events & ~(uint32_t) EPOLLOUT) {
+            async_http_receive(t);
+        }
+
+        if (t->phase == ASYNC_HTTP_SENDS) {
+            async_http_send(t);
+        }
     }
 
     return n >= 0 || errno == EINTR;
 }
 
 
-/*
- * Whether the head was read is asked before the socket is: when the peer hangs
- * up, nothing is left unread either, but before that the kernel notes the
- * reset, which the socket then tells.
- */
-
-static void
-async_http_move(async_transfer_t *t, uint32_t events)
-{
-    bool  read;
-
-    /* what ended outside of async_http_perform() is still watched */
-
-    if (t->phase == ASYNC_HTTP_OVER) {
-        return;
-    }
-
-    read = t->phase == ASYNC_HTTP_HELD && !async_http_unread(t);
-
-    if (read || (events & ~(uint32_t) EPOLLOUT)) {
-        async_http_receive(t);
-    }
-
-    if (read && t->phase == ASYNC_HTTP_HELD) {
-        t->taken = true;
-        t->phase = ASYNC_HTTP_BODY;
-    }
-
-    if (t->phase == ASYNC_HTTP_HEAD || t->phase == ASYNC_HTTP_BODY) {
-        async_http_send(t);
-    }
-}
-
-
-/* while the kernel tells only of news, nothing may be left */
-
 static void
 async_http_receive(async_transfer_t *t)
 {
     ssize_t  n;
 
-    do {
-        n = recv(t->fd, t->http->in, ASYNC_HTTP_IN, 0);
+    /* one that is over is watched until it is stopped */
 
-        if (n > 0) {
-            t->answered = true;
-            async_http_read(t, (size_t) n);
+    if (t->phase == ASYNC_HTTP_OVER) {
+        return;
+    }
 
-        } else if (n == 0) {
-            async_http_closed(t, 0);
+    n = recv(t->fd, t->http->in, ASYNC_HTTP_IN, 0);
 
-        } else if (errno != EAGAIN) {
-            async_http_closed(t, errno);
-        }
+    if (n > 0) {
+        t->answered = true;
+        async_http_read(t, (size_t) n);
 
-    } while (n == ASYNC_HTTP_IN && (t->watched & EPOLLET)
-             && t->phase != ASYNC_HTTP_OVER);
+    } else if (n == 0) {
+        async_http_closed(t, 0);
+
+    } else if (errno != EAGAIN) {
+        async_http_closed(t, errno);
+    }
 }
 
 
@@ -453,9 +414,13 @@ async_http_read(async_transfer_t *t, size_t len)
 
 
 /*
- * A unix socket that is closed with bytes unread resets its peer; one whose
- * bytes were all read ends in good order.  So a reset of a request without a
- * body says that its head was never read to the end.
+ * Before nginx does anything for a request with a body, it says so by an
+ * interim response, without which it will do nothing: no byte from it, and
+ * nothing has run.
+ *
+ * One without a body has only its head to be read.  A unix socket that is
+ * closed with bytes unread resets its peer, one whose bytes were all read ends
+ * in good order: so a reset says that the head was never read to its end.
  */
 
 static void
@@ -468,12 +433,12 @@ async_http_closed(async_transfer_t *t, int error)
         return;
     }
 
-    unread = !t->answered && !t->taken
+    unread = !t->answered
              && (t->has_body || !t->written || error == ECONNRESET);
 
     async_http_over(t, unread ? ASYNC_HTTP_UNREACHED : ASYNC_HTTP_BROKEN,
                     error ? strerror(error)
-                    : t->answered ? "the answer ended early"
+                    : t->frame.status ? "the answer ended early"
                                   : "the connection ended without an answer");
 }
 
@@ -483,19 +448,12 @@ async_http_send(async_transfer_t *t)
 {
     while (async_http_flush(t)) {
 
-        if (t->phase == ASYNC_HTTP_HEAD && t->has_body) {
-            t->phase = ASYNC_HTTP_HELD;
-            return;
-        }
-
         if (t->body_left == 0) {
             async_http_sent(t);
             return;
         }
 
         if (!async_http_fill(t)) {
-            async_http_over(t, ASYNC_HTTP_ABORTED,
-                            "the request's body could not be read");
             return;
         }
     }
@@ -522,9 +480,7 @@ async_http_flush(async_transfer_t *t)
         if (errno != EAGAIN) {
             async_http_sent(t);
 
-        } else if (!t->has_body
-                   && !async_http_watch(t, EPOLLIN|EPOLLOUT))
-        {
+        } else if (!async_http_watch(t, EPOLLIN|EPOLLOUT)) {
             async_http_over(t, ASYNC_HTTP_BROKEN, strerror(errno));
         }
 
@@ -535,22 +491,31 @@ async_http_flush(async_transfer_t *t)
 }
 
 
+/* after a head that was not written yet, or from the start */
+
 static bool
 async_http_fill(async_transfer_t *t)
 {
     long    n;
     size_t  len;
 
-    len = t->body_left < t->out_cap ? (size_t) t->body_left : t->out_cap;
+    if (t->out_sent == t->out_len) {
+        t->out_sent = 0;
+        t->out_len = 0;
+    }
 
-    n = t->handler->read(t->data, t->out, len);
+    len = t->out_cap - t->out_len;
+    len = t->body_left < len ? (size_t) t->body_left : len;
+
+    n = t->handler->read(t->data, t->out + t->out_len, len);
 
     if (n <= 0) {
+        async_http_over(t, ASYNC_HTTP_ABORTED,
+                        "the request's body could not be read");
         return false;
     }
 
-    t->out_sent = 0;
-    t->out_len = (size_t) n;
+    t->out_len += (size_t) n;
     t->body_left -= (uint64_t) n;
 
     return true;
@@ -583,29 +548,22 @@ async_http_over(async_transfer_t *t, async_http_end_t end, const char *why)
 
 
 /*
- * Linux counts what the peer of a unix socket has not read (unix(7), SIOCOUTQ),
- * each piece as more than it is.  The last 1 goes only after it was told that
- * the others are gone.
+ * Linux counts what the peer of a unix socket has not read (unix(7), SIOCOUTQ).
+ * The count falls to zero too when the peer hangs up; but before that the
+ * kernel notes the reset, so that the order of the two looks decides.
  */
-
-static bool
-async_http_unread(const async_transfer_t *t)
-{
-    int  left;
-
-    return ioctl(t->fd, SIOCOUTQ, &left) == 0 && left > 1;
-}
-
-
-/* the order as in async_http_move() */
 
 static bool
 async_http_taken(const async_transfer_t *t)
 {
-    bool           unread;
+    int            left;
     struct pollfd  pfd;
 
-    unread = async_http_unread(t);
+    left = 0;
+
+    if (ioctl(t->fd, SIOCOUTQ, &left) != 0) {
+        left = 0;
+    }
 
     pfd.fd = t->fd;
     pfd.events = POLLIN;
@@ -613,7 +571,7 @@ async_http_taken(const async_transfer_t *t)
 
     (void) poll(&pfd, 1, 0);
 
-    return !unread && !(pfd.revents & (POLLERR|POLLNVAL));
+    return left == 0 && !(pfd.revents & (POLLERR|POLLNVAL));
 }
 
 

@@ -27,8 +27,8 @@ typedef struct {
 } async_http_header_t;
 
 /*
- * Called from async_http_perform(), for read also from async_http_reached(),
- * with data.  read fills buf with at most
+ * Called from async_http_perform(), read also from async_http_start(), with
+ * data.  read fills buf with at most
  * len bytes of the request body and returns their number, or -1 to abort;
  * it is asked for exactly body_len bytes in all.  line and body take the
  * response, see async_response.h, and abort with false.
@@ -54,7 +54,7 @@ typedef struct {
 
 typedef enum {
     ASYNC_HTTP_COMPLETE,
-    ASYNC_HTTP_UNREACHED,   /* the peer never read the whole request head */
+    ASYNC_HTTP_UNREACHED,   /* nginx never began with it */
     ASYNC_HTTP_BROKEN,
     ASYNC_HTTP_TOO_LARGE,   /* it, a line, or what is announced */
     ASYNC_HTTP_ABORTED      /* a callback asked for it */
@@ -72,7 +72,7 @@ void async_http_stop(async_http_t *http, async_transfer_t *transfer);
 /* whether a byte of the request was written: it may yet be read */
 bool async_http_written(const async_transfer_t *transfer);
 /* whether the peer has read the head, or done anything that says so */
-bool async_http_reached(async_transfer_t *transfer);
+bool async_http_reached(const async_transfer_t *transfer);
 
 /* moves every transfer on, never waits; false: the kernel does not let us */
 bool async_http_perform(async_http_t *http);

@@ -80,6 +80,13 @@ async_response_line(async_response_t *r, const char *line, size_t len)
 
     if (len == 0) {
         r->ended = r->status >= 200;
+
+        /* an interim one is none */
+
+        if (!r->ended) {
+            r->status = 0;
+        }
+
         return true;
     }
 

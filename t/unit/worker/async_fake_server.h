@@ -286,6 +286,12 @@ fake_read(int fd, fake_request_t *r)
             if (p && p < end) {
                 want += strtoull(p + 18, NULL, 10);
             }
+
+            /* as nginx does before anything else */
+
+            if (want > r->head) {
+                fake_say(fd, "HTTP/1.1 100 Continue\r\n\r\n");
+            }
         }
 
         if (want && r->len >= want) {
