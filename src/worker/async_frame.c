@@ -248,7 +248,10 @@ async_frame_status(async_frame_t *f, const char *line, size_t len)
 {
     unsigned  i;
 
-    if (len < 12 || memcmp(line, "HTTP/1.", 7) != 0 || line[8] != ' ') {
+    if (len < 12 || memcmp(line, "HTTP/1.", 7) != 0
+        || line[7] < '0' || line[7] > '9' || line[8] != ' '
+        || (len > 12 && line[12] != ' '))
+    {
         return false;
     }
 
@@ -289,9 +292,9 @@ async_frame_length(async_frame_t *f, const char *value, size_t len)
     size_t    i;
     uint64_t  n;
 
-    /* 18 digits cannot overflow */
+    /* 19 digits cannot overflow, and nginx knows no more */
 
-    if (len == 0 || len > 18) {
+    if (len == 0 || len > 19) {
         return false;
     }
 

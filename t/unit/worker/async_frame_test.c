@@ -89,11 +89,13 @@ static const row_t  rows[] = {
     FAIL(RUBBISH, "HTTP/1.1 20\r\n\r\n", ""),
     FAIL(RUBBISH, "HTTP/1.1 2x0 OK\r\n\r\n", ""),
     FAIL(RUBBISH, "HTTP/1.1 099 Low\r\n\r\n", ""),
+    FAIL(RUBBISH, "HTTP/1.1 2000 OK\r\n\r\n", ""),
+    FAIL(RUBBISH, "HTTP/1.x 200 OK\r\n\r\n", ""),
     FAIL(RUBBISH, "HTTP/1.1 100 Continue\r\n\r\n" "X: y\r\n\r\n", ""),
     FAIL(RUBBISH, SIZED(""), ""),
     FAIL(RUBBISH, SIZED("-1"), ""),
     FAIL(RUBBISH, SIZED("1a"), ""),
-    FAIL(RUBBISH, SIZED("1234567890123456789"), ""),
+    FAIL(RUBBISH, SIZED("12345678901234567890"), ""),
     FAIL(RUBBISH, OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", ""),
     FAIL(RUBBISH, OK "Transfer-Encoding: gzip, chunked\r\n\r\n", ""),
     FAIL(RUBBISH, CHUNKED "\r\n", ""),
@@ -101,7 +103,11 @@ static const row_t  rows[] = {
     FAIL(RUBBISH, CHUNKED "1x\r\na\r\n", ""),
     FAIL(RUBBISH, CHUNKED "1\r\nab\r\n", "a"),
     FAIL(RUBBISH, CHUNKED "1000000000000000\r\n", ""),
-    FAIL(TOO_LARGE, SIZED("1001"), "")
+    FAIL(TOO_LARGE, SIZED("1001"), ""),
+
+    /* the most that nginx knows */
+
+    FAIL(TOO_LARGE, SIZED("9223372036854775807"), "")
 };
 
 
