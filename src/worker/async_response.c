@@ -90,7 +90,7 @@ async_response_line(async_response_t *r, const char *line, size_t len)
         return true;
     }
 
-    if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
+    if (r->status < 200 && len > 5 && memcmp(line, "HTTP/", 5) == 0) {
         return async_response_status(r, line, len);
     }
 

@@ -286,6 +286,22 @@ interim_responses_are_forgotten(void **state)
 }
 
 
+/* where it stands after a status line, it is a line like others */
+
+static void
+a_head_has_one_status_line(void **state)
+{
+    (void) state;
+
+    stored("HTTP/1.1 201 Created\n"
+           "X-A: 1\n"
+           "HTTP/1.1 404: x\n"
+           "HTTP/2: y\n"
+           "Async-Replay-End: 201,1,9,0",
+           "201|X-A=1|HTTP/1.1 404=x|HTTP/2=y", "");
+}
+
+
 static void
 trailers_are_not_headers(void **state)
 {
@@ -574,6 +590,7 @@ main(void)
         cmocka_unit_test(lines_after_the_end_are_not_the_backends),
         cmocka_unit_test(the_last_end_line_counts),
         cmocka_unit_test(interim_responses_are_forgotten),
+        cmocka_unit_test(a_head_has_one_status_line),
         cmocka_unit_test(trailers_are_not_headers),
         cmocka_unit_test(what_is_no_header_line_is_left_out),
         cmocka_unit_test(a_location_names_the_resource),
