@@ -246,15 +246,15 @@ fuzz_targets := $(patsubst t/fuzz/%.c,$(build)/fuzz/%, \
 fuzz_obj      = $(patsubst src/%.c,$(build)/fuzz/obj/%.o,$(1))
 
 $(fuzz_targets): $(build)/fuzz/%: t/fuzz/%.c $(build)/fuzz/lib.a
-	$(call made,cc)$(CLANG) $(fuzzing) $(incs_core) -MMD -MP -MF $@.d -o $@ \
-	    $(filter %.c %.a,$^) -lcjson
+	$(call made,cc)$(CLANG) $(fuzzing) $(incs_core) -Isrc/worker -MMD -MP \
+	    -MF $@.d -o $@ $(filter %.c %.a,$^) -lcjson
 
-$(build)/fuzz/lib.a: $(call fuzz_obj,$(core))
+$(build)/fuzz/lib.a: $(call fuzz_obj,$(core) src/worker/async_frame.c)
 
 $(build)/fuzz/obj/%.o: src/%.c $(build)/stamp/fuzz
 	@mkdir -p $(@D)
-	$(call made,cc)$(CLANG) $(fuzzing)-no-link $(incs_core) -MMD -MP \
-	    -c -o $@ $<
+	$(call made,cc)$(CLANG) $(fuzzing)-no-link $(incs_$(notdir $(<D))) \
+	    -MMD -MP -c -o $@ $<
 
 $(build)/stamp/fuzz: FORCE
 	@$(call stamp,$(CLANG) $(fuzzing))
