@@ -277,6 +277,55 @@ a_line_has_its_limit(void **state)
 }
 
 
+static bool
+count(void *data, const char *buf, size_t len)
+{
+    size_t  *sum = data;
+
+    (void) buf;
+    *sum += len;
+
+    return true;
+}
+
+
+/* nor do many chunks take memory */
+
+static void
+chunks_are_let_go(void **state)
+{
+    size_t         i, step, sum;
+    async_frame_t  f;
+
+    static const char           chunk[] = "1;x\r\na\r\n";
+    const async_frame_taker_t   taker = { count, count, &sum };
+
+    (void) state;
+
+    sum = 0;
+    async_frame_init(&f, false, MAX);
+    assert_int_equal(async_frame_read(&f, CHUNKED, sizeof(CHUNKED) - 1,
+                                      &taker),
+                     FINE);
+    sum = 0;
+
+    for (i = 0; i < 100000; i++) {
+        step = 1 + i % (sizeof(chunk) - 2);
+
+        assert_int_equal(async_frame_read(&f, chunk, step, &taker), FINE);
+        assert_int_equal(async_frame_read(&f, chunk + step,
+                                          sizeof(chunk) - 1 - step, &taker),
+                         FINE);
+    }
+
+    assert_int_equal(sum, 100000);
+    assert_true(f.part_cap <= 256);
+    assert_int_equal(f.part_len, 0);
+
+    async_frame_clean(&f);
+}
+
+
 int
 main(void)
 {
@@ -284,7 +333,8 @@ main(void)
         cmocka_unit_test(a_response_is_the_same_however_it_is_cut),
         cmocka_unit_test(the_lines_are_those_of_heads_and_trailers),
         cmocka_unit_test(who_takes_may_refuse),
-        cmocka_unit_test(a_line_has_its_limit)
+        cmocka_unit_test(a_line_has_its_limit),
+        cmocka_unit_test(chunks_are_let_go)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
