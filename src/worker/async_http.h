@@ -15,7 +15,6 @@
 #include <stdint.h>
 
 
-
 struct pollfd;
 
 typedef struct async_http_s      async_http_t;
@@ -28,10 +27,9 @@ typedef struct {
 
 /*
  * Called from async_http_perform(), read also from async_http_start(), with
- * data.  read fills buf with at most
- * len bytes of the request body and returns their number, or -1 to abort;
- * it is asked for exactly body_len bytes in all.  line and body take the
- * response, see async_response.h, and abort with false.
+ * data.  read fills buf with at most len bytes of the request body and returns
+ * their number, or -1 to abort; it is asked for exactly body_len bytes in all.
+ * line and body take the response, see async_response.h, and abort with false.
  */
 typedef struct {
     long   (*read)(void *data, char *buf, size_t len);

@@ -304,9 +304,9 @@ async_loop_sleep(async_loop_t *w)
 
 
 /*
- * poll() refuses more descriptors than RLIMIT_NOFILE, if that was lowered
- * below what is open, and all of them if memory is gone.  Jobs are running:
- * rather than leave them we look at everything now and then.
+ * poll() refuses more descriptors than RLIMIT_NOFILE, should that have been
+ * lowered below the few that we ask of, and all of them if memory is gone.
+ * Jobs are running: rather than leave them we look at everything now and then.
  */
 
 static void
@@ -315,9 +315,9 @@ async_loop_nap(async_loop_t *w)
     const struct timespec  nap = { 0, ASYNC_LOOP_NAP * 1000000 };
 
     if (!w->blind) {
-        async_log(ASYNC_LOG_ERROR, "msg=\"cannot wait for descriptors: too "
-                  "many for the limit, or no memory; raise LimitNOFILE, or "
-                  "lower --concurrency\" running=%u", w->running);
+        async_log(ASYNC_LOG_ERROR, "msg=\"cannot wait for descriptors: no "
+                  "memory, or LimitNOFILE is too low\" running=%u",
+                  w->running);
         w->blind = true;
     }
 
