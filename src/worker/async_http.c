@@ -28,6 +28,7 @@
 #define ASYNC_HTTP_IN      (64 * 1024)
 #define ASYNC_HTTP_OUT     (16 * 1024)
 #define ASYNC_HTTP_OWN     64          /* Content-Length, and line ends */
+#define ASYNC_HTTP_PIECES  16          /* of one transfer, then others move */
 
 
 typedef enum {
@@ -79,6 +80,8 @@ static void async_http_read(async_transfer_t *t, size_t len);
 static void async_http_closed(async_transfer_t *t, int error);
 static void async_http_send(async_transfer_t *t);
 static bool async_http_flush(async_transfer_t *t);
+static void async_http_await(async_transfer_t *t);
+static void async_http_failed(async_transfer_t *t, int error);
 static bool async_http_fill(async_transfer_t *t);
 static void async_http_sent(async_transfer_t *t);
 static void async_http_over(async_transfer_t *t, async_http_end_t end,
@@ -190,8 +193,8 @@ bool
 async_http_reached(const async_transfer_t *t)
 {
     return t->answered
-           || (!t->has_body && t->written && t->phase != ASYNC_HTTP_OVER
-               && async_http_taken(t));
+           || (!t->has_body && t->out_sent == t->out_len
+               && t->phase != ASYNC_HTTP_OVER && async_http_taken(t));
 }
 
 
@@ -420,7 +423,8 @@ async_http_read(async_transfer_t *t, size_t len)
  *
  * One without a body has only its head to be read.  A unix socket that is
  * closed with bytes unread resets its peer, one whose bytes were all read ends
- * in good order: so a reset says that the head was never read to its end.
+ * in good order: so a reset says that the head was never read to its end.  Nor
+ * was one that was not written to its end.
  */
 
 static void
@@ -434,7 +438,8 @@ async_http_closed(async_transfer_t *t, int error)
     }
 
     unread = !t->answered
-             && (t->has_body || !t->written || error == ECONNRESET);
+             && (t->has_body || t->out_sent < t->out_len
+                 || error == ECONNRESET);
 
     async_http_over(t, unread ? ASYNC_HTTP_UNREACHED : ASYNC_HTTP_BROKEN,
                     error ? strerror(error)
@@ -446,10 +451,17 @@ async_http_closed(async_transfer_t *t, int error)
 static void
 async_http_send(async_transfer_t *t)
 {
-    while (async_http_flush(t)) {
+    unsigned  pieces;
+
+    for (pieces = 0; async_http_flush(t); pieces++) {
 
         if (t->body_left == 0) {
             async_http_sent(t);
+            return;
+        }
+
+        if (pieces == ASYNC_HTTP_PIECES) {
+            async_http_await(t);
             return;
         }
 
@@ -460,7 +472,10 @@ async_http_send(async_transfer_t *t)
 }
 
 
-/* true when all of out is written; an error shows when the answer is read */
+/*
+ * True when all of out is written.  Who hung up may have answered before, and
+ * what the kernel has no memory for is not waited for.
+ */
 
 static bool
 async_http_flush(async_transfer_t *t)
@@ -477,17 +492,44 @@ async_http_flush(async_transfer_t *t)
             continue;
         }
 
-        if (errno != EAGAIN) {
+        if (errno == EAGAIN) {
+            async_http_await(t);
+
+        } else if (errno == EPIPE || errno == ECONNRESET) {
             async_http_sent(t);
 
-        } else if (!async_http_watch(t, EPOLLIN|EPOLLOUT)) {
-            async_http_over(t, ASYNC_HTTP_BROKEN, strerror(errno));
+        } else {
+            async_http_failed(t, errno);
         }
 
         return false;
     }
 
     return true;
+}
+
+
+/* the rest is written when the peer has room, and others have moved */
+
+static void
+async_http_await(async_transfer_t *t)
+{
+    if (!async_http_watch(t, EPOLLIN|EPOLLOUT)) {
+        async_http_over(t, ASYNC_HTTP_BROKEN, strerror(errno));
+    }
+}
+
+
+/* what the peer said is read first: it may have begun */
+
+static void
+async_http_failed(async_transfer_t *t, int error)
+{
+    async_http_receive(t);
+
+    if (t->phase != ASYNC_HTTP_OVER) {
+        async_http_closed(t, error);
+    }
 }
 
 
