@@ -38,7 +38,7 @@ sub run {
 
     # what was started for earlier blocks is theirs
     local $t = bless {
-        %where, program => "$top/build/nginx-async", pids => {},
+        pids => {}, %where, program => "$top/build/nginx-async",
     }, 'AsyncTest';
     local $first = $where{ports}{BACKEND} ? _total() : 0;
     ($error_log, $access_log) =

@@ -26,7 +26,7 @@ package AsyncNginx;
 #
 # The store lies outside of Test::Nginx's server root, where it would stop
 # at files that it does not know, and would remove the store under a running
-# nginx in HUP mode.  What nginx logs is collected in build/t/<name>/
+# nginx in HUP mode.  What nginx logs is collected in build/t/suite-<name>/
 # error.log, the shutdown of each block included.
 
 use strict;
@@ -60,7 +60,7 @@ BEGIN {
     $name .= $valgrind ? '-valgrind' : $ENV{TEST_NGINX_USE_HUP} ? '-hup' : '';
 
     $test   = $$;
-    $root   = "$top/build/t/$name";
+    $root   = "$top/build/t/suite-$name";     # flows have the same names
     $stores = "$root/store";
     $data   = "$root/data";
     remove_tree($root);
@@ -161,7 +161,7 @@ $Test::Nginx::Util::RunTestHelper = sub ($$) {
 
     $helper->($block, @rest) if defined $block->request;
 
-    AsyncCheck::run($block->name, $check,
+    AsyncCheck::run($block->name, $check, pids => { worker => $worker },
         root       => $root,
         servroot   => "$root/servroot",
         store_path => $store,
