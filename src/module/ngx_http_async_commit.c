@@ -16,6 +16,7 @@
 #include "ngx_http_async_module.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 
 
@@ -105,16 +106,19 @@ ngx_http_async_commit_init(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    b = ngx_calloc(NGX_HTTP_ASYNC_BATCHES * sizeof(ngx_http_async_batch_t),
-                   cycle->log);
+    /* not nginx's own, which would touch all of it */
+
+    b = calloc(NGX_HTTP_ASYNC_BATCHES, sizeof(ngx_http_async_batch_t));
     if (b == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "no memory for batches");
         return NGX_ERROR;
     }
 
     fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, ngx_errno, "eventfd() failed");
-        ngx_free(b);
+        free(b);
         return NGX_ERROR;
     }
 
@@ -134,7 +138,7 @@ ngx_http_async_commit_init(ngx_cycle_t *cycle)
 
     if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) != NGX_OK) {
         (void) close(fd);
-        ngx_free(b);
+        free(b);
         return NGX_ERROR;
     }
 

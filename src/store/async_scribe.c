@@ -305,6 +305,8 @@ async_scribe_hasten(void)
 {
     async_scribe_attr_t  attr;
 
+    memset(&attr, 0, sizeof(attr));
+
     if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) == 0
         && attr.policy == SCHED_OTHER)
     {
