@@ -97,7 +97,7 @@ static async_rc_t
 async_scribe_ask(async_scribe_t *scribe, async_scribe_fn fn, void *data,
     async_error_t *err)
 {
-    bool        ends;
+    bool        ends, taken;
     async_rc_t  rc;
 
     rc = ASYNC_UNAVAILABLE;
@@ -109,7 +109,11 @@ async_scribe_ask(async_scribe_t *scribe, async_scribe_fn fn, void *data,
 
     (void) pthread_mutex_lock(&scribe->lock);
 
-    if (!scribe->ends) {
+    /* it may have ended in a turn that nobody asked for */
+
+    taken = !scribe->ends;
+
+    if (taken) {
         scribe->fn = fn;
         scribe->data = data;
         scribe->err = err;
@@ -122,7 +126,7 @@ async_scribe_ask(async_scribe_t *scribe, async_scribe_fn fn, void *data,
         (void) pthread_cond_wait(&scribe->done, &scribe->lock);
     }
 
-    if (!scribe->asked) {
+    if (taken && !scribe->asked) {
         rc = scribe->rc;
     }
 

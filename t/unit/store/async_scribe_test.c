@@ -235,6 +235,57 @@ what_was_posted_is_told_that_it_is_lost(void **state)
 }
 
 
+static bool
+turn_is_lost(async_store_t *store, void *data)
+{
+    MDB_txn        *txn;
+    async_error_t   err;
+
+    (void) data;
+    (void) is_lost(store, &txn, &err);
+
+    return false;
+}
+
+
+static void
+who_asks_after_a_turn_was_lost_is_told_no(void **state)
+{
+    int         i;
+    unsigned    n = 2, lost;
+    poster_t    poster = { 0, true, 0 };
+    fixture_t  *f = *state;
+
+    lost = async_scribe_lost();
+
+    assert_int_equal(async_scribe_run(f->store, twice, &n, &f->err),
+                     ASYNC_OK);
+    assert_int_equal(async_scribe_post(f->store, turn_is_lost, NULL, &f->err),
+                     ASYNC_OK);
+
+    for (i = 0; i < 10000 && async_scribe_lost() == lost; i++) {
+        usleep(1000);
+    }
+
+    for ( /* void */ ; i < 10000; i++) {
+        if (async_scribe_post(f->store, again, &poster, &f->err) != ASYNC_OK) {
+            break;
+        }
+
+        usleep(1000);
+    }
+
+    assert_true(i < 10000);
+
+    /* and not what the last who asked was told */
+
+    n = 2;
+    assert_int_equal(async_scribe_run(f->store, twice, &n, &f->err),
+                     ASYNC_UNAVAILABLE);
+    assert_int_equal(n, 2);
+}
+
+
 static void
 locks_open_when_it_is_lost(void **state)
 {
@@ -285,6 +336,7 @@ main(void)
         plain(its_turns_at_the_processor_are_short),
         plain(what_goes_on_and_on_and_who_asks_take_turns),
         plain(what_was_posted_is_told_that_it_is_lost),
+        plain(who_asks_after_a_turn_was_lost_is_told_no),
         plain(locks_open_when_it_is_lost)
     };
 
