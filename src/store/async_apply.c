@@ -397,6 +397,13 @@ async_batches_run(async_store_t *store, async_batch_t *batch,
     run.inside = true;
     rc = async_batch_run(store, &run, err);
 
+    /* nothing is freed: the heap may be what broke, and it is this thread's */
+
+    if (atomic_load(&store->health) == ASYNC_STORE_DAMAGED) {
+        async_batch_result(batch, ASYNC_UNAVAILABLE);
+        return ASYNC_UNAVAILABLE;
+    }
+
     async_batch_end(&run);
 
     return rc;
