@@ -474,6 +474,7 @@ async_scribe_leave(async_store_t *store, void *data, async_error_t *err)
     free(store->tallies);
     free(store->learned);
     async_sieve_free(store);
+    async_quota_done(store);
 
     if (store->env != NULL) {
         mdb_env_close(store->env);

@@ -518,12 +518,14 @@ async_store_close(async_store_t *store)
         return;
     }
 
-    async_quota_done(store);
-    async_bell_detach(store);
-    async_slate_detach(store);
+    /* what is posted goes on until this */
 
     async_scribe_close(store);
     async_ahead_end(store);
+
+    async_quota_done(store);
+    async_bell_detach(store);
+    async_slate_detach(store);
 
     async_door_close(&store->door);
 

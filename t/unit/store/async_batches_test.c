@@ -252,11 +252,93 @@ who_broke_the_heap_does_not_stop_at_it(void **state)
 }
 
 
+/* of a job each, one after the other, until it is told that this is the end */
+
+typedef struct {
+    async_batches_t  batches;        /* the first */
+    async_job_t      job;
+    async_event_t    event;
+    async_batch_t    batch;
+    unsigned         n;
+    unsigned         failed;
+    bool             over;
+} endless_t;
+
+
+static int64_t
+endless_wait(async_batches_t *batches)
+{
+    (void) batches;
+
+    return 1000;
+}
+
+
+static async_batch_t *
+endless_take(async_batches_t *batches)
+{
+    endless_t  *e = (endless_t *) batches;
+
+    e->job = fixture_job(++e->n);
+    e->event = fixture_submitted(&e->job);
+    e->batch.events = &e->event;
+    e->batch.n = 1;
+    e->batch.now = FIXTURE_NOW;
+
+    return &e->batch;
+}
+
+
+static bool
+endless_done(async_batches_t *batches, async_batch_t *batch, async_rc_t rc,
+    const async_error_t *err)
+{
+    endless_t  *e = (endless_t *) batches;
+
+    (void) err;
+    e->failed += batch != NULL && rc != ASYNC_OK;
+    e->over = batch == NULL;
+
+    return batch != NULL;
+}
+
+
+static void
+a_store_that_is_closed_ends_them(void **state)
+{
+    int         i;
+    unsigned    lost;
+    endless_t   e;
+    fixture_t  *f = *state;
+
+    lost = async_scribe_lost();
+
+    for (i = 0; i < 50; i++) {
+        memset(&e, 0, sizeof(e));
+        e.n = (unsigned) i * 10000;
+        e.batches.wait = endless_wait;
+        e.batches.take = endless_take;
+        e.batches.done = endless_done;
+
+        assert_int_equal(async_store_post(f->store, &e.batches, &f->err),
+                         ASYNC_OK);
+        usleep((unsigned) (i * 97 % 50) * 100);
+        fixture_close(f);
+
+        assert_true(e.over);
+        assert_int_equal(e.failed, 0);
+        assert_int_equal(async_scribe_lost(), lost);
+        assert_int_equal(fixture_open_as(f, 0, false), ASYNC_OK);
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         sound(a_batch_is_what_is_there_when_the_door_opens),
+        sound(a_store_that_is_closed_ends_them),
         plain(who_broke_the_heap_does_not_stop_at_it)
     };
 
