@@ -1,13 +1,15 @@
 #!/usr/bin/env perl
 
 # nginx is killed between a backend's reading and answering: its workers, and
-# the master and all of them.  Again and again, under load: kill.t.
+# the master and all of them.  Again and again, under load: kill.t.  And it is
+# told to end at once, in the middle of its batches.
 
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use AsyncFault;
 use AsyncLoad;
 use AsyncTest;
 use Test::More;
@@ -110,6 +112,32 @@ is($t->wait_job($post)->{error}{code}, 'outcome-unknown',
 is($t->wait_job($put)->{status}, 'completed', 'the running PUT completes');
 is(arrived(10), 1, 'the POST ran once');
 AsyncLoad::check_clean($t, 'after the master');
+$t->done;
+
+
+# --- told to end at once --------------------------------------------------
+
+# what threads are at must not be taken away from under them
+$t = AsyncTest->new(http => $http, workers => 2, name => 'nginx-term')->start;
+$t->kill_worker;
+
+my $load = AsyncLoad->start($t, connections => 32, request => sub {
+    my ($n) = @_;
+    return (POST => "/work?key=$n", 'x' x 10_000);
+});
+
+for my $time (1 .. scale(30, 300)) {
+    my $accepted = $load->accepted;
+    poll_until(20, sub { $load->accepted > $accepted + 10 })
+        or die 'nothing is accepted';
+    kill 'TERM', $t->nginx_workers;
+}
+
+my @accepted = grep { ($_->{status} // 0) == 202 } $load->stop;
+my %there    = map { $_->{id} => 1 } jobs_in_store($t);
+is(scalar(grep { !$there{ $_->{id} } } @accepted), 0,
+   'what was accepted until then is there');
+AsyncLoad::check_clean($t, 'after that');
 $t->done;
 
 
