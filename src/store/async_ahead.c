@@ -216,6 +216,11 @@ async_ahead_end(async_store_t *store)
         close(ahead->fd);
     }
 
-    free(ahead);
+    /* it is of the heap of the thread that writes, which may have been lost */
+
+    if (store->env == NULL) {
+        free(ahead);
+    }
+
     store->ahead = NULL;
 }

@@ -478,6 +478,7 @@ async_scribe_leave(async_store_t *store, void *data, async_error_t *err)
 
     if (store->env != NULL) {
         mdb_env_close(store->env);
+        store->env = NULL;
     }
 
     async_guard_end(&guard);

@@ -523,7 +523,6 @@ async_store_close(async_store_t *store)
     async_scribe_close(store);
     async_ahead_end(store);
 
-    async_quota_done(store);
     async_bell_detach(store);
     async_slate_detach(store);
 

@@ -13,7 +13,8 @@
 const char *
 __lsan_default_suppressions(void)
 {
-    return "leak:liblmdb\nleak:async_batch_\nleak:async_tally_";
+    return "leak:liblmdb\nleak:async_ahead_tell\nleak:async_batch_\n"
+           "leak:async_tally_";
 }
 
 

@@ -15,7 +15,7 @@
 const char *
 __lsan_default_suppressions(void)
 {
-    return "leak:liblmdb";
+    return "leak:liblmdb\nleak:async_ahead_tell";
 }
 
 
