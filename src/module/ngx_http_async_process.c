@@ -527,20 +527,10 @@ ngx_http_async_opened(ngx_event_t *ev)
 void
 ngx_http_async_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_async_process_t  *ap;
-
-    ap = &ngx_http_async_process;
-
     ngx_http_async_feed_exit();
-    async_view_close(ap->view);
 
-    ap->view = NULL;
-
-    async_store_close(ap->left);
-    async_store_close(ap->store);
-
-    ap->left = NULL;
-    ap->store = NULL;
+    async_store_quit(ngx_http_async_process.left);
+    async_store_quit(ngx_http_async_process.store);
 }
 
 

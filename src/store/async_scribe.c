@@ -64,6 +64,8 @@ static void async_scribe_posted(async_scribe_t *scribe);
 static void async_scribe_probe(void);
 static async_rc_t async_scribe_leave(async_store_t *store, void *data,
     async_error_t *err);
+static async_rc_t async_scribe_end(async_store_t *store, void *data,
+    async_error_t *err);
 
 
 static atomic_uint  async_scribes_lost;
@@ -482,6 +484,25 @@ async_scribe_leave(async_store_t *store, void *data, async_error_t *err)
     }
 
     async_guard_end(&guard);
+
+    return async_scribe_end(store, NULL, NULL);
+}
+
+
+void
+async_scribe_quit(async_store_t *store)
+{
+    if (store->scribe != NULL) {
+        (void) async_scribe_run(store, async_scribe_end, NULL, NULL);
+    }
+}
+
+
+static async_rc_t
+async_scribe_end(async_store_t *store, void *data, async_error_t *err)
+{
+    (void) data;
+    (void) err;
 
     if (store->scribe != NULL) {
         (void) pthread_mutex_lock(&store->scribe->lock);

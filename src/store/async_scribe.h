@@ -50,6 +50,8 @@ bool async_scribe_give_up(async_store_t *store);
  * it.  Where a thread was lost, or is by this, the environment is left.
  */
 void async_scribe_close(async_store_t *store);
+/* ends it, and closes nothing */
+void async_scribe_quit(async_store_t *store);
 /* threads that this process has lost */
 unsigned async_scribe_lost(void);
 

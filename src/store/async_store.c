@@ -512,6 +512,18 @@ async_store_meta_judge(const async_meta_t *meta, async_error_t *err)
 
 
 void
+async_store_quit(async_store_t *store)
+{
+    if (store == NULL) {
+        return;
+    }
+
+    async_scribe_quit(store);
+    async_ahead_end(store);
+}
+
+
+void
 async_store_close(async_store_t *store)
 {
     if (store == NULL) {

@@ -70,6 +70,13 @@ bool async_store_volatile(const char *path);
 async_rc_t async_store_open(async_store_t **store,
     const async_store_options_t *options, async_error_t *err);
 void async_store_close(async_store_t *store);
+/*
+ * At the end of a process, or before the code of this library goes: what is
+ * being written ends, and nothing begins any more.  The store stays open, the
+ * kernel closes it: LMDB (0.9.26 to 0.9.31) can fail who opens it while its
+ * last user closes it.
+ */
+void async_store_quit(async_store_t *store);
 
 /*
  * What became of an open store.  Other than sound: every call says
