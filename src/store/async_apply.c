@@ -397,14 +397,14 @@ async_batches_run(async_store_t *store, async_batch_t *batch,
     run.inside = true;
     rc = async_batch_run(store, &run, err);
 
-    /* nothing is freed: the heap may be what broke, and it is this thread's */
+    /* lost, it frees nothing: its heap may be what broke */
 
-    if (atomic_load(&store->health) == ASYNC_STORE_DAMAGED) {
-        async_batch_result(batch, ASYNC_UNAVAILABLE);
-        return ASYNC_UNAVAILABLE;
+    if (async_scribe_gave_up(store)) {
+        async_seal_results(&run.sealed);
+
+    } else {
+        async_batch_end(&run);
     }
-
-    async_batch_end(&run);
 
     return rc;
 }

@@ -433,6 +433,13 @@ async_scribe_give_up(async_store_t *store)
 }
 
 
+bool
+async_scribe_gave_up(const async_store_t *store)
+{
+    return store->scribe->lost;
+}
+
+
 void
 async_scribe_close(async_store_t *store)
 {

@@ -45,6 +45,8 @@ async_rc_t async_scribe_post(async_store_t *store, async_scribe_turn_fn fn,
 /* by fn, before it returns: the thread is to end with what it holds; false
    if this is not that thread */
 bool async_scribe_give_up(async_store_t *store);
+/* by fn: whether it did */
+bool async_scribe_gave_up(const async_store_t *store);
 /*
  * Closes the store's environment, on that thread if there is one, and ends
  * it.  Where a thread was lost, or is by this, the environment is left.

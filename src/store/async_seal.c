@@ -62,7 +62,7 @@ async_seal_begin(async_sealed_t *sealed, const async_store_t *store,
 
 
 void
-async_seal_end(async_sealed_t *sealed)
+async_seal_results(async_sealed_t *sealed)
 {
     unsigned  i;
 
@@ -76,7 +76,13 @@ async_seal_end(async_sealed_t *sealed)
         sealed->given->events[i].joined = sealed->batch.events[i].joined;
         sealed->given->events[i].due = sealed->batch.events[i].due;
     }
+}
 
+
+void
+async_seal_end(async_sealed_t *sealed)
+{
+    async_seal_results(sealed);
     free(sealed->memory);
 }
 

@@ -314,6 +314,8 @@ typedef struct {
 
 async_rc_t async_seal_begin(async_sealed_t *sealed,
     const async_store_t *store, async_batch_t *batch, async_error_t *err);
+/* results go to the batch that was given; end frees as well */
+void async_seal_results(async_sealed_t *sealed);
 void async_seal_end(async_sealed_t *sealed);
 
 /* --- async_fire.c --- */
