@@ -273,9 +273,13 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
         one.sweep->tight = false;
     }
 
-    /* of a store that was lost in between, nothing more is wanted */
+    /* of a store that was lost in between, or is held by another, nothing
+       more is wanted */
 
-    for (i = 0; i < batch->n && rc != ASYNC_UNAVAILABLE; i++) {
+    for (i = 0;
+         i < batch->n && rc != ASYNC_UNAVAILABLE && rc != ASYNC_BUSY;
+         i++)
+    {
 
         if (batch->events[i].rc != ASYNC_STORE_FULL) {
             continue;
@@ -291,7 +295,9 @@ async_batch_singly(async_store_t *store, async_batch_t *batch,
         rc = async_batch_write(store, &one, &submits[i], false, err);
     }
 
-    if (batch->claim != NULL && rc != ASYNC_UNAVAILABLE) {
+    if (batch->claim != NULL && rc != ASYNC_UNAVAILABLE
+        && rc != ASYNC_BUSY)
+    {
         one = *batch;
         one.n = 0;
         one.sweep = NULL;
