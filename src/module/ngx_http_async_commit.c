@@ -42,7 +42,7 @@ struct ngx_http_async_batch_s {
 
 
 typedef struct {
-    async_batches_t               source;      /* the first */
+    async_batches_t              source;      /* the first */
     ngx_uint_t                   seen;        /* so many were, a turn ago */
     ngx_uint_t                   refused;     /* since that was logged */
     time_t                       told;
@@ -404,7 +404,7 @@ ngx_http_async_commit_done(async_batches_t *source, async_batch_t *batch,
         ac->enough = batch->n / 2;
     }
 
-    /* who has not been answered yet is not to be made to wait by others */
+    /* what is much less than this batch is held, in the event loop */
 
     more = (rc == ASYNC_OK || rc == ASYNC_BUSY) && ac->spare
            && ac->nwaiting && ac->nwaiting >= ac->enough;

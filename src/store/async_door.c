@@ -11,7 +11,14 @@
 #include "async_door.h"
 
 
-#define ASYNC_DOOR_MAGIC  0x33524f4f444a41ull       /* "AJDOOR3" */
+/*
+ * "AJDOOR", and a digit that is raised with what follows, and with what worker
+ * and nginx say to each other when a job runs: a worker that is restarted
+ * must not meet an nginx that says less than he counts on (async_http.c).
+ */
+#define ASYNC_DOOR_MAGIC  0x33524f4f444a41ull
+#define ASYNC_DOOR_NAME   0x00ffffffffffffull       /* all but the digit */
+
 #define ASYNC_DOOR_POLL   10                        /* ms */
 #define ASYNC_DOOR_TURN   20                        /* ms */
 
@@ -69,8 +76,9 @@ async_door_open(async_door_t *door, int dir_fd, int64_t wait_ms,
 static async_rc_t
 async_door_enter(async_door_t *door, int64_t wait_ms, async_error_t *err)
 {
-    bool        alone;
-    async_rc_t  rc;
+    bool         alone;
+    async_rc_t   rc;
+    struct stat  st;
 
     alone = async_door_flock(door->fd, LOCK_EX, 0) == ASYNC_OK;
 
@@ -86,10 +94,14 @@ async_door_enter(async_door_t *door, int64_t wait_ms, async_error_t *err)
 
     /*
      * The file may be empty even with company: between our two tries
-     * somebody made it, and died before he wrote.
+     * somebody made it, and died before he wrote.  But what is longer is in
+     * use by another version, and not to be cut.
      */
 
-    if (ftruncate(door->fd, sizeof(async_door_map_t)) == -1) {
+    if (fstat(door->fd, &st) == -1
+        || ((alone || st.st_size < (off_t) sizeof(async_door_map_t))
+            && ftruncate(door->fd, sizeof(async_door_map_t)) == -1))
+    {
         async_error_set(err, "cannot size db/door of the store: %s",
                         strerror(errno));
         return ASYNC_UNAVAILABLE;
@@ -168,6 +180,15 @@ async_door_judge(async_door_t *door, bool alone, async_error_t *err)
     if (whole) {
         async_error_set(err, "the store is in use in another PID namespace "
                         "(container); all its users must share one");
+
+    } else if (map->magic != ASYNC_DOOR_MAGIC
+               && (map->magic & ASYNC_DOOR_NAME)
+                  == (ASYNC_DOOR_MAGIC & ASYNC_DOOR_NAME))
+    {
+        async_error_set(err, "the store is in use by another version of "
+                        "nginx-async; restart nginx (a reload is not enough) "
+                        "and the worker");
+
     } else {
         async_error_set(err, "db/door of the store is damaged; stop all that "
                         "use the store, then start again");

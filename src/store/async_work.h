@@ -46,13 +46,13 @@ typedef struct {
 } async_work_t;
 
 
+#define ASYNC_WORK_INSIDE  (-1)      /* wait_ms: the door is open already */
+
 /*
  * Takes the door and begins.  After ASYNC_OK one of the two below must
  * follow, in the same thread and function: a damaged page in between leads
  * back here, with an error, and all of it is undone.
  */
-#define ASYNC_WORK_INSIDE  (-1)      /* wait_ms: the door is open already */
-
 #define async_work_begin(work, store, now, wait_ms, err)                     \
     (async_guard_begin(&(work)->guard),                                      \
      sigsetjmp((work)->guard.back, 0) == 0                                   \

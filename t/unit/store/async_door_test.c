@@ -366,6 +366,39 @@ nobody_makes_anew_what_another_may_hold(void **state)
 }
 
 
+/* whose door is longer; it lies at its end, perhaps, what they lock */
+
+static void
+another_version_is_told_so_and_keeps_its_file(void **state)
+{
+    int             fd;
+    room_t         *room = *state;
+    off_t           size;
+    struct stat     st;
+    async_error_t   err;
+
+    company(room, true);
+    damage(room, 6);                                /* the magic's digit */
+
+    assert_int_equal(fstatat(room->dir_fd, "door", &st, 0), 0);
+    size = st.st_size + 64;
+    fd = openat(room->dir_fd, "door", O_RDWR|O_CLOEXEC);
+    assert_int_equal(ftruncate(fd, size), 0);
+    close(fd);
+
+    assert_int_equal(async_door_open(&room->door, room->dir_fd,
+                                     ASYNC_DOOR_WAIT, &err),
+                     ASYNC_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "another version"));
+
+    assert_int_equal(fstatat(room->dir_fd, "door", &st, 0), 0);
+    assert_int_equal(st.st_size, size);
+
+    company_goes(room);
+    open_ok(room);
+}
+
+
 static void
 another_pid_namespace_may_not_come_in(void **state)
 {
@@ -510,6 +543,7 @@ main(void)
         unit(who_is_stopped_in_the_line_keeps_nobody_out),
         unit(a_mutex_of_an_earlier_boot_is_made_anew),
         unit(nobody_makes_anew_what_another_may_hold),
+        unit(another_version_is_told_so_and_keeps_its_file),
         unit(another_pid_namespace_may_not_come_in),
         unit(a_file_of_any_other_length_is_made_anew_by_who_is_alone),
         unit(many_who_come_at_once_agree_on_one_mutex),
