@@ -291,3 +291,22 @@ my $id = submit('/a')->json->{id};
 is(request('POST', '/a', body => 'x')->{status}, 503, 'refused');
 ok(logged(qr/^202=$id=$/m), 'the one that was accepted');
 ok(logged(qr/^503=-=$/m), 'the one that was not');
+
+
+
+=== TEST 15: a replay is the last of its connection, and loses no answer by that
+--- http_config
+    log_format last '$async_replay $uri $status $sent_http_connection';
+--- config
+    location /a       { access_log logs/access.log last;
+                        async on; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /nowhere { access_log logs/access.log last; async on; }
+    location /jobs/   { async_status; }
+--- check
+for my $body ('', 'hello', 'x' x 200_000) {
+    my $title = 'with a body of ' . length($body) . ' bytes';
+    is(wait_job(submit('/a', body => $body))->{resultStatus}, 200, "$title");
+    is(wait_job(submit('/nowhere', body => $body))->{resultStatus}, 404, "$title that nobody reads");
+}
+is(scalar(log_lines(qr{^1 /a 200 close$})) >= 2, 1, 'the connection ends, unless much was read');
+is(scalar(log_lines(qr{^1 /nowhere 404 close$})) >= 2, 1, 'and with what was not read');

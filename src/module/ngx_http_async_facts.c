@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_async_varied(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_absolute_location(ngx_http_request_t *r,
     ngx_http_async_capture_t *capture);
 static void ngx_http_async_protect(ngx_http_request_t *r);
+static void ngx_http_async_close(ngx_http_request_t *r);
 static ngx_int_t ngx_http_async_facts(ngx_http_request_t *r,
     ngx_str_t *facts);
 static u_char *ngx_http_async_facts_entry(ngx_http_request_t *r, u_char *p,
@@ -88,6 +89,7 @@ ngx_http_async_header_filter(ngx_http_request_t *r)
     }
 
     ngx_http_async_protect(r);
+    ngx_http_async_close(r);
 
     if (ngx_http_async_absolute_location(r, mark->capture) != NGX_OK
         || ngx_http_async_facts(r, &facts) != NGX_OK
@@ -194,6 +196,27 @@ ngx_http_async_protect(ngx_http_request_t *r)
     ngx_memzero(&r->headers_out.cache_control, sizeof(ngx_array_t));
     ngx_memzero(&r->headers_out.link, sizeof(ngx_array_t));
 #endif
+}
+
+
+/*
+ * The worker makes one request on a connection, so there is nothing to keep
+ * it for, nor to linger for if all was read: what is closed with something
+ * unread would reset the worker.
+ */
+
+static void
+ngx_http_async_close(ngx_http_request_t *r)
+{
+    if (r->connection->read->ready
+        || (r->headers_in.content_length_n > 0
+            && (r->request_body == NULL || r->request_body->rest != 0)))
+    {
+        return;
+    }
+
+    r->keepalive = 0;
+    r->lingering_close = 0;
 }
 
 

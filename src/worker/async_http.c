@@ -86,6 +86,7 @@ static bool async_http_fill(async_transfer_t *t);
 static void async_http_sent(async_transfer_t *t);
 static void async_http_over(async_transfer_t *t, async_http_end_t end,
     const char *why);
+static void async_http_hang_up(async_transfer_t *t);
 static bool async_http_taken(const async_transfer_t *t);
 
 
@@ -172,10 +173,7 @@ async_http_stop(async_http_t *http, async_transfer_t *t)
         TAILQ_REMOVE(&http->over, t, link);
     }
 
-    if (t->fd != -1) {
-        (void) close(t->fd);
-    }
-
+    async_http_hang_up(t);
     async_frame_clean(&t->frame);
     free(t->out);
     free(t);
@@ -357,12 +355,6 @@ static void
 async_http_receive(async_transfer_t *t)
 {
     ssize_t  n;
-
-    /* one that is over is watched until it is stopped */
-
-    if (t->phase == ASYNC_HTTP_OVER) {
-        return;
-    }
 
     n = recv(t->fd, t->http->in, ASYNC_HTTP_IN, 0);
 
@@ -586,6 +578,20 @@ async_http_over(async_transfer_t *t, async_http_end_t end, const char *why)
 
     TAILQ_INSERT_TAIL(&t->http->over, t, link);
     t->listed = true;
+
+    async_http_hang_up(t);
+}
+
+
+/* once it is over: a peer that hung up would end every wait until then */
+
+static void
+async_http_hang_up(async_transfer_t *t)
+{
+    if (t->fd != -1) {
+        (void) close(t->fd);
+        t->fd = -1;
+    }
 }
 
 

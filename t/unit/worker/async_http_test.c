@@ -332,8 +332,6 @@ what_it_did_not_begin_has_not_run(void **state)
 }
 
 
-/* the socket goes on telling */
-
 static void
 an_end_is_told_once(void **state)
 {
@@ -345,6 +343,24 @@ an_end_is_told_once(void **state)
     turn();
     turn();
     ends(ASYNC_HTTP_UNREACHED);
+}
+
+
+/* before anyone looks at it: else every wait would end with the peer's word */
+
+static void
+an_end_hangs_up(void **state)
+{
+    char  c;
+
+    (void) state;
+
+    start(0);
+    (void) get(sizeof(HEAD) + 1);
+    answer();
+    turn();
+    assert_int_equal(recv(world.peer, &c, 1, 0), 0);
+    ends(ASYNC_HTTP_COMPLETE);
 }
 
 
@@ -596,6 +612,7 @@ main(void)
         test(what_nginx_began_may_have_run),
         test(what_it_did_not_begin_has_not_run),
         test(an_end_is_told_once),
+        test(an_end_hangs_up),
         test(an_early_answer_is_an_answer),
         test(what_was_not_written_to_its_end_has_not_run),
         test(a_reset_takes_no_answer_away),
