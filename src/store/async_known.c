@@ -8,7 +8,7 @@
  * that they share its pages.  A look for a key goes from the newest bucket to
  * the oldest, and most of these it may leave out: async_sieve.h.  A process
  * that has just begun cannot, and looks 2 to 3 us in each; so buckets must not
- * be many: one is full with 16,384 jobs, if that is also a 24th of all there
+ * be many: one is full with 4,096 jobs, if that is also a 24th of all there
  * are; and none while a look has to pass too many (one job that stays keeps a
  * bucket).
  *
@@ -28,7 +28,7 @@
 #include "async_sieve.h"
 
 
-#define ASYNC_BUCKET_JOBS  16384
+#define ASYNC_BUCKET_JOBS  4096
 #define ASYNC_BUCKET_MANY  48
 
 

@@ -466,7 +466,7 @@ a_full_bucket_is_followed_by_the_next(void **state)
     assert_submit(f, 1, 1, 1, ASYNC_OK, 1);
     assert_int_equal(bucket_of(f, 1), 1);
 
-    set_bucket(f, 1, 16383);
+    set_bucket(f, 1, 4095);
     assert_submit(f, 2, 2, 1, ASYNC_OK, 2);
     assert_submit(f, 3, 3, 1, ASYNC_OK, 3);
     assert_submit(f, 4, 4, 1, ASYNC_OK, 4);
