@@ -14,7 +14,7 @@ static char *async_json_progress(char *p, const char *limit,
 static char *async_json_times(char *p, const char *limit,
     const async_job_t *job, const async_estimate_t *estimate);
 static char *async_json_outcome(char *p, const char *limit,
-    const async_job_t *job);
+    const async_job_t *job, const char id[ASYNC_ID_TEXT]);
 static char *async_json_reason(char *p, const char *limit,
     const async_job_t *job);
 static char *async_json_retries(char *p, const char *limit,
@@ -42,11 +42,13 @@ async_json_job(char *out, size_t cap, const async_job_t *job,
 
     p = async_json_progress(p, limit, job, estimate);
     p = async_json_times(p, limit, job, estimate);
-    p = async_json_outcome(p, limit, job);
+    p = async_json_outcome(p, limit, job, id);
     p = async_json_retries(p, limit, job);
 
-    p = async_json_url(p, limit, ",\"statusUrl\":\"", job, "");
-    p = async_json_url(p, limit, ",\"eventsUrl\":\"", job, "/events");
+    p = async_json_literal(p, limit, ",\"statusUrl\":\"");
+    p = async_json_url(p, limit, job, id, "");
+    p = async_json_literal(p, limit, ",\"eventsUrl\":\"");
+    p = async_json_url(p, limit, job, id, "/events");
 
     if (job->state == ASYNC_STATE_PROCESSING
         && (job->flags & ASYNC_JOB_CANCEL_WANTED))
@@ -136,7 +138,8 @@ async_json_times(char *p, const char *limit, const async_job_t *job,
 
 
 static char *
-async_json_outcome(char *p, const char *limit, const async_job_t *job)
+async_json_outcome(char *p, const char *limit, const async_job_t *job,
+    const char id[ASYNC_ID_TEXT])
 {
     bool  completed, failed;
 
@@ -149,7 +152,8 @@ async_json_outcome(char *p, const char *limit, const async_job_t *job)
     }
 
     if (completed || (failed && job->result_status != 0)) {
-        p = async_json_url(p, limit, ",\"resultUrl\":\"", job, "/result");
+        p = async_json_literal(p, limit, ",\"resultUrl\":\"");
+        p = async_json_url(p, limit, job, id, "/result");
     }
 
     if (completed) {

@@ -13,8 +13,6 @@
 
 
 static int64_t async_job_changed(const async_job_t *job);
-static char *async_json_resource(char *p, const char *limit,
-    const async_job_t *job, async_str_t origin);
 static char *async_json_failure(char *p, const char *limit,
     const async_job_t *job);
 static char *async_json_member(char *p, const char *limit, async_str_t code,
@@ -50,7 +48,9 @@ async_json_azure(char *out, size_t cap, const async_job_t *job,
                         async_job_changed(job));
 
     if (job->state == ASYNC_STATE_COMPLETED) {
-        p = async_json_resource(p, limit, job, origin);
+        p = async_json_literal(p, limit, ",\"resourceLocation\":\"");
+        p = async_json_escape(p, limit, origin);
+        p = async_json_url(p, limit, job, id, "/result");
     }
 
     if (job->state == ASYNC_STATE_FAILED) {
@@ -75,17 +75,6 @@ async_job_changed(const async_job_t *job)
     at = job->started > at ? job->started : at;
 
     return job->finished > at ? job->finished : at;
-}
-
-
-static char *
-async_json_resource(char *p, const char *limit, const async_job_t *job,
-    async_str_t origin)
-{
-    p = async_json_literal(p, limit, ",\"resourceLocation\":\"");
-    p = async_json_escape(p, limit, origin);
-
-    return async_json_url(p, limit, "", job, "/result");
 }
 
 

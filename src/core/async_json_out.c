@@ -10,24 +10,12 @@
 #include "async_utf8.h"
 
 
+static size_t async_json_plain(const uint8_t *c, const uint8_t *end);
 static char *async_json_ascii(char *p, const char *limit, uint8_t c);
 
 
 char *
-async_json_text(char *p, const char *limit, const char *name, async_str_t s)
-{
-    if (p == NULL || s.len == 0) {
-        return p;
-    }
-
-    p = async_json_raw(p, limit, name, strlen(name));
-
-    return (p != NULL) ? async_json_string(p, limit, s) : NULL;
-}
-
-
-char *
-async_json_number(char *p, const char *limit, const char *name, uint64_t v)
+async_json_digits(char *p, const char *limit, uint64_t v)
 {
     char  digits[20], *d;
 
@@ -38,56 +26,30 @@ async_json_number(char *p, const char *limit, const char *name, uint64_t v)
         v /= 10;
     } while (v != 0);
 
-    p = async_json_raw(p, limit, name, strlen(name));
-
     return async_json_raw(p, limit, d, (size_t) (digits + sizeof(digits) - d));
 }
 
 
 char *
-async_json_time(char *p, const char *limit, const char *name, int64_t ms)
+async_json_moment(char *p, const char *limit, int64_t ms)
 {
     char  text[ASYNC_TIME_TEXT + 1];
 
-    if (ms == 0) {
-        return p;
-    }
-
     *async_time_format(text, ms) = '"';
-
-    p = async_json_raw(p, limit, name, strlen(name));
 
     return async_json_raw(p, limit, text, sizeof(text));
 }
 
 
 char *
-async_json_url(char *p, const char *limit, const char *name,
-    const async_job_t *job, const char *suffix)
+async_json_url(char *p, const char *limit, const async_job_t *job,
+    const char id[ASYNC_ID_TEXT], const char *suffix)
 {
-    char  id[ASYNC_ID_TEXT];
-
-    (void) async_id_format(id, &job->id);
-
-    p = async_json_raw(p, limit, name, strlen(name));
     p = async_json_escape(p, limit, job->status_prefix);
     p = async_json_raw(p, limit, id, ASYNC_ID_TEXT);
     p = async_json_raw(p, limit, suffix, strlen(suffix));
 
     return async_json_literal(p, limit, "\"");
-}
-
-
-char *
-async_json_raw(char *p, const char *limit, const char *data, size_t len)
-{
-    if (p == NULL || len > (size_t) (limit - p)) {
-        return NULL;
-    }
-
-    memcpy(p, data, len);
-
-    return p + len;
 }
 
 
@@ -117,6 +79,13 @@ async_json_escape(char *p, const char *limit, async_str_t s)
 
     for ( /* void */ ; c < end && p != NULL; c += n) {
 
+        n = async_json_plain(c, end);
+
+        if (n != 0) {
+            p = async_json_raw(p, limit, (const char *) c, n);
+            continue;
+        }
+
         if (*c < 0x80) {
             p = async_json_ascii(p, limit, *c);
             n = 1;
@@ -133,22 +102,28 @@ async_json_escape(char *p, const char *limit, async_str_t s)
 }
 
 
+/* how many are written as they are */
+
+static size_t
+async_json_plain(const uint8_t *c, const uint8_t *end)
+{
+    const uint8_t  *start;
+
+    start = c;
+
+    while (c < end && *c >= 0x20 && *c < 0x7f && *c != '"' && *c != '\\') {
+        c++;
+    }
+
+    return (size_t) (c - start);
+}
+
+
 static char *
 async_json_ascii(char *p, const char *limit, uint8_t c)
 {
     char               escaped[6] = "\\u00";
     static const char  hex[] = "0123456789abcdef";
-
-    if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
-
-        if (p == limit) {
-            return NULL;
-        }
-
-        *p++ = (char) c;
-
-        return p;
-    }
 
     switch (c) {
 

@@ -19,7 +19,7 @@ typedef struct {
 } async_time_text_t;
 
 
-static char *async_time_digits(char *out, uint32_t v, int width);
+static inline char *async_time_digits(char *out, uint32_t v);
 
 static bool async_date_parse(async_time_text_t *text, int64_t *days);
 static bool async_clock_parse(async_time_text_t *text, int64_t *seconds,
@@ -48,36 +48,36 @@ async_time_format(char *out, int64_t ms)
     date = async_date(ms / ASYNC_MS_PER_DAY);
     rest = (uint32_t) (ms % ASYNC_MS_PER_DAY);
 
-    out = async_time_digits(out, date.year, 4);
+    out = async_time_digits(out, date.year / 100);
+    out = async_time_digits(out, date.year % 100);
     *out++ = '-';
-    out = async_time_digits(out, date.month, 2);
+    out = async_time_digits(out, date.month);
     *out++ = '-';
-    out = async_time_digits(out, date.day, 2);
+    out = async_time_digits(out, date.day);
     *out++ = 'T';
-    out = async_time_digits(out, rest / 3600000, 2);
+    out = async_time_digits(out, rest / 3600000);
     *out++ = ':';
-    out = async_time_digits(out, rest / 60000 % 60, 2);
+    out = async_time_digits(out, rest / 60000 % 60);
     *out++ = ':';
-    out = async_time_digits(out, rest / 1000 % 60, 2);
+    out = async_time_digits(out, rest / 1000 % 60);
     *out++ = '.';
-    out = async_time_digits(out, rest % 1000, 3);
+    *out++ = (char) ('0' + rest % 1000 / 100);
+    out = async_time_digits(out, rest % 100);
     *out++ = 'Z';
 
     return out;
 }
 
 
-static char *
-async_time_digits(char *out, uint32_t v, int width)
+/* two of them */
+
+static inline char *
+async_time_digits(char *out, uint32_t v)
 {
-    int  i;
+    *out++ = (char) ('0' + v / 10);
+    *out++ = (char) ('0' + v % 10);
 
-    for (i = width - 1; i >= 0; i--) {
-        out[i] = (char) ('0' + v % 10);
-        v /= 10;
-    }
-
-    return out + width;
+    return out;
 }
 
 
