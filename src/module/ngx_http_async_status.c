@@ -34,6 +34,8 @@ typedef struct {
 static void ngx_http_async_opening(ngx_event_t *ev);
 static void ngx_http_async_opening_cleanup(void *data);
 static ngx_int_t ngx_http_async_status(ngx_http_request_t *r);
+static ngx_int_t ngx_http_async_read_resource(ngx_http_request_t *r,
+    ngx_http_async_resource_e resource, const async_id_t *id);
 static ngx_http_async_resource_e ngx_http_async_resource(
     ngx_http_request_t *r, async_id_t *id);
 static ngx_int_t ngx_http_async_other_method(ngx_http_request_t *r,
@@ -65,7 +67,7 @@ ngx_http_async_status_handler(ngx_http_request_t *r)
         return ngx_http_async_await_store(r, ngx_http_async_status);
     }
 
-    return ngx_http_async_status(r);
+    return ngx_http_async_read_resource(r, resource, &id);
 }
 
 
@@ -143,19 +145,28 @@ ngx_http_async_opening_cleanup(void *data)
 static ngx_int_t
 ngx_http_async_status(ngx_http_request_t *r)
 {
-    ngx_int_t                   rc;
-    async_id_t                  id;
-    async_job_t                *job;
-    ngx_http_async_resource_e   resource;
+    async_id_t                 id;
+    ngx_http_async_resource_e  resource;
 
     resource = ngx_http_async_resource(r, &id);
+
+    return ngx_http_async_read_resource(r, resource, &id);
+}
+
+
+static ngx_int_t
+ngx_http_async_read_resource(ngx_http_request_t *r,
+    ngx_http_async_resource_e resource, const async_id_t *id)
+{
+    ngx_int_t     rc;
+    async_job_t  *job;
 
     if (resource == NGX_HTTP_ASYNC_OWN) {
         return ngx_http_async_own(r);
     }
 
     job = ngx_http_async_find_job(r, resource != NGX_HTTP_ASYNC_NOTHING
-                                     ? &id : NULL, &rc);
+                                     ? id : NULL, &rc);
     if (job == NULL) {
         return rc;
     }
@@ -188,7 +199,7 @@ ngx_http_async_status(ngx_http_request_t *r)
     }
 
     if (!async_state_final(job->state)) {
-        rc = ngx_http_async_poll(r, &id);
+        rc = ngx_http_async_poll(r, id);
 
         if (rc != NGX_DECLINED) {
             return rc;
