@@ -60,6 +60,7 @@ static bool async_scribe_start(async_scribe_t *scribe);
 static void *async_scribe_main(void *data);
 static void async_scribe_hasten(void);
 static void async_scribe_asked(async_scribe_t *scribe);
+static void async_scribe_signal(async_scribe_t *scribe, pthread_cond_t *cond);
 static void async_scribe_posted(async_scribe_t *scribe);
 static void async_scribe_probe(void);
 static async_rc_t async_scribe_leave(async_store_t *store, void *data,
@@ -121,7 +122,7 @@ async_scribe_ask(async_scribe_t *scribe, async_scribe_fn fn, void *data,
         scribe->err = err;
         scribe->asked = true;
 
-        (void) pthread_cond_signal(&scribe->work);
+        async_scribe_signal(scribe, &scribe->work);
     }
 
     while (scribe->asked && !scribe->ends) {
@@ -165,11 +166,10 @@ async_scribe_post(async_store_t *store, async_scribe_turn_fn fn, void *data,
         if (!ends) {
             scribe->posted = fn;
             scribe->posted_data = data;
-
-            (void) pthread_cond_signal(&scribe->work);
         }
 
         (void) pthread_mutex_unlock(&scribe->lock);
+        (void) pthread_cond_signal(&scribe->work);
     }
 
     if (ends) {
@@ -342,7 +342,18 @@ async_scribe_asked(async_scribe_t *scribe)
     scribe->turned = false;
     scribe->ends = scribe->ends || scribe->lost;
 
-    (void) pthread_cond_signal(&scribe->done);
+    async_scribe_signal(scribe, &scribe->done);
+}
+
+
+/* the lock is let go for it: who is woken would stop at it at once */
+
+static void
+async_scribe_signal(async_scribe_t *scribe, pthread_cond_t *cond)
+{
+    (void) pthread_mutex_unlock(&scribe->lock);
+    (void) pthread_cond_signal(cond);
+    (void) pthread_mutex_lock(&scribe->lock);
 }
 
 
