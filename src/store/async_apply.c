@@ -215,6 +215,10 @@ async_batch_apply(async_work_t *work, async_batch_t *batch,
             continue;
         }
 
+        if (event->type != ASYNC_EVENT_SUBMITTED) {
+            async_submit_rows(work);
+        }
+
         if (event->deadline != 0 && clock > event->deadline) {
             event->rc = ASYNC_LATE;
 
@@ -230,6 +234,8 @@ async_batch_apply(async_work_t *work, async_batch_t *batch,
 
         work->events += event->rc == ASYNC_OK ? 1 : 0;
     }
+
+    async_submit_rows(work);
 
     rc = batch->claim != NULL && work->fault == ASYNC_OK
          ? async_claim_run(work, batch->claim) : ASYNC_OK;

@@ -547,17 +547,31 @@ async_event_trail(const async_event_t *event, async_event_type_t type,
 }
 
 
-/* the history line of job->seq, and the word of it to those who watch */
-
 void
 async_event_log(async_work_t *work, const async_job_t *job,
     const uint8_t *trail, size_t len)
 {
-    uint8_t      value[sizeof(async_id_t) + 8];
+    async_event_line(work, job, trail, len);
+    async_event_word(work, job);
+}
+
+
+void
+async_event_line(async_work_t *work, const async_job_t *job,
+    const uint8_t *trail, size_t len)
+{
     async_key_t  key;
 
     async_key_trail(&key, &job->id, job->seq);
     async_work_put(work, &key, trail, len);
+}
+
+
+void
+async_event_word(async_work_t *work, const async_job_t *job)
+{
+    uint8_t      value[sizeof(async_id_t) + 8];
+    async_key_t  key;
 
     memcpy(value, &job->id, sizeof(async_id_t));
     async_put_be64(value + sizeof(async_id_t), job->seq);

@@ -74,6 +74,19 @@ async_place_add(uint64_t *n, int by)
 
 
 void
+async_place_enter(async_work_t *work, const async_job_t *job)
+{
+    async_key_t  key;
+
+    async_key_state(&key, job);
+    async_work_put(work, &key, "", 0);
+
+    async_key_place(&key, job, work->feed);
+    async_work_put(work, &key, "", 0);
+}
+
+
+void
 async_place_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after)
 {

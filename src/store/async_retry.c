@@ -241,7 +241,9 @@ async_event_retry(async_work_t *work, async_event_t *event)
         return ASYNC_INVALID;
     }
 
-    async_event_enter(work, &job, tally, trail, trail_len);
+    async_event_log(work, &job, trail, trail_len);
+    async_place_enter(work, &job);
+    async_event_enter(work, &job, tally);
 
     async_retry_copy(work, &old.id, &job.id, ASYNC_PAYLOAD_REQUEST);
     async_retry_copy(work, &old.id, &job.id, ASYNC_PAYLOAD_CAPTURE);

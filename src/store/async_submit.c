@@ -1,5 +1,15 @@
 /*
  * How a job begins.
+ *
+ * Its rows are written in two parts: the record and what the next submits of
+ * the batch may ask for, then, of all of them at once, the rest, one database
+ * after the other.  LMDB gives the pages of a transaction out in the order in
+ * which they are first touched, those that are free before those at the end
+ * of the file.  Nodes near the root and the last leaves, which every commit
+ * writes anew, then are given out next to each other, and become free next to
+ * each other; those that are full of jobs, and stay, lie elsewhere.  Written
+ * job by job they would be mixed, and what is free would be single pages:
+ * twice as many writes for a commit.
  */
 
 #include <string.h>
@@ -20,10 +30,30 @@ static async_rc_t async_submit_known(async_work_t *work,
 static async_rc_t async_submit_room(async_work_t *work,
     const async_event_t *event, const async_submit_t *submit,
     async_tally_t **tally);
-static bool async_submit_record(async_work_t *work,
-    const async_submit_t *submit, async_job_t *job);
-static void async_submit_payload(async_work_t *work,
-    const async_event_t *event, const async_id_t *id);
+static bool async_submit_record(async_work_t *work, async_submit_t *submit);
+static void async_submit_put_off(async_work_t *work, async_submit_t *submit);
+static void async_submit_payload(async_work_t *work, async_submit_t *submit);
+static void async_submit_line(async_work_t *work, async_submit_t *submit);
+static void async_submit_word(async_work_t *work, async_submit_t *submit);
+static void async_submit_state(async_work_t *work, async_submit_t *submit);
+static void async_submit_place(async_work_t *work, async_submit_t *submit);
+
+
+/* the rows that can wait, in the order in which they are written; the place
+   of a job that is delayed is in timers */
+static const struct {
+    async_db_t   db;
+    void       (*put)(async_work_t *work, async_submit_t *submit);
+} async_submit_rest[] = {
+    { ASYNC_DB_PAYLOAD, async_submit_payload },
+    { ASYNC_DB_TRAIL,   async_submit_line },
+    { ASYNC_DB_FEED,    async_submit_word },
+    { ASYNC_DB_BYSTATE, async_submit_state },
+    { ASYNC_DB_READY,   async_submit_place }
+};
+
+#define ASYNC_SUBMIT_REST                                                    \
+    (sizeof(async_submit_rest) / sizeof(async_submit_rest[0]))
 
 
 uint8_t *
@@ -31,9 +61,11 @@ async_event_prepare(const async_event_t *event, int64_t now,
     async_submit_t *submit, uint8_t *buf)
 {
     uint8_t             hook[ASYNC_HOOK_MAX];
-    async_job_t         job;
+    async_job_t        *job;
     async_event_type_t  type;
 
+    job = &submit->job;
+    submit->event = event;
     submit->len = 0;
 
     if (event->job == NULL
@@ -47,13 +79,13 @@ async_event_prepare(const async_event_t *event, int64_t now,
 
     type = async_submit_type(event, now);
 
-    async_submit_job(event, now, type, &job);
+    async_submit_job(event, now, type, job);
 
     submit->record = buf;
-    submit->len = async_job_encode(&job, buf, ASYNC_JOB_MAX);
+    submit->len = async_job_encode(job, buf, ASYNC_JOB_MAX);
 
     submit->trail = buf + submit->len;
-    submit->trail_len = async_event_trail(event, type, &job, now,
+    submit->trail_len = async_event_trail(event, type, job, now,
                                           submit->trail, ASYNC_TRAIL_MAX);
 
     submit->need = async_event_stored(submit->len + submit->trail_len)
@@ -142,10 +174,9 @@ async_submit_key(async_job_key_t *to, const async_submit_key_t *from,
 
 async_rc_t
 async_event_submit(async_work_t *work, async_event_t *event,
-    const async_submit_t *submit)
+    async_submit_t *submit)
 {
     async_rc_t      rc;
-    async_job_t     job;
     async_tally_t  *tally;
 
     if (submit->len == 0) {
@@ -168,18 +199,14 @@ async_event_submit(async_work_t *work, async_event_t *event,
         return rc;
     }
 
-    async_submit_job(event, work->now, async_submit_type(event, work->now),
-                     &job);
-
-    if (!async_submit_record(work, submit, &job)) {
+    if (!async_submit_record(work, submit)) {
         return ASYNC_INVALID;
     }
 
-    async_event_enter(work, &job, tally, submit->trail, submit->trail_len);
-    async_submit_payload(work, event, &job.id);
+    async_event_enter(work, &submit->job, tally);
 
     if (event->hook != NULL) {
-        async_hook_submit(work, &job.id, event->hook);
+        async_hook_submit(work, &submit->job.id, event->hook);
     }
 
     if (event->firing != NULL) {
@@ -188,7 +215,46 @@ async_event_submit(async_work_t *work, async_event_t *event,
 
     work->store->quota->added += submit->need;
 
+    async_submit_put_off(work, submit);
+
     return work->fault;
+}
+
+
+static void
+async_submit_put_off(async_work_t *work, async_submit_t *submit)
+{
+    submit->next = NULL;
+
+    if (work->submits == NULL) {
+        work->submits = submit;
+
+    } else {
+        work->submitted->next = submit;
+    }
+
+    work->submitted = submit;
+}
+
+
+void
+async_submit_rows(async_work_t *work)
+{
+    size_t           i;
+    async_submit_t  *first, *submit;
+
+    first = work->submits;
+    work->submits = NULL;
+
+    for (i = 0; first != NULL && i < ASYNC_SUBMIT_REST; i++) {
+        async_work_stay(work, async_submit_rest[i].db);
+
+        for (submit = first; submit != NULL; submit = submit->next) {
+            async_submit_rest[i].put(work, submit);
+        }
+
+        async_work_leave(work);
+    }
 }
 
 
@@ -278,12 +344,14 @@ async_submit_room(async_work_t *work, const async_event_t *event,
 /* false if the id is taken */
 
 static bool
-async_submit_record(async_work_t *work, const async_submit_t *submit,
-    async_job_t *job)
+async_submit_record(async_work_t *work, async_submit_t *submit)
 {
-    size_t       len;
-    uint8_t      buf[ASYNC_JOB_MAX];
-    async_key_t  key;
+    size_t        len;
+    uint8_t       buf[ASYNC_JOB_MAX];
+    async_job_t  *job;
+    async_key_t   key;
+
+    job = &submit->job;
 
     async_key_job(&key, &job->id);
 
@@ -302,18 +370,8 @@ async_submit_record(async_work_t *work, const async_submit_t *submit,
 
 void
 async_event_enter(async_work_t *work, const async_job_t *job,
-    async_tally_t *tally, const uint8_t *trail, size_t len)
+    async_tally_t *tally)
 {
-    async_key_t  key;
-
-    async_event_log(work, job, trail, len);
-
-    async_key_state(&key, job);
-    async_work_put(work, &key, "", 0);
-
-    async_key_place(&key, job, work->feed);
-    async_work_put(work, &key, "", 0);
-
     async_known_put(work, job);
 
     async_event_spooled(work, &job->request);
@@ -328,12 +386,50 @@ async_event_enter(async_work_t *work, const async_job_t *job,
 
 
 static void
-async_submit_payload(async_work_t *work, const async_event_t *event,
-    const async_id_t *id)
+async_submit_payload(async_work_t *work, async_submit_t *submit)
 {
-    async_work_chunks(work, id, ASYNC_PAYLOAD_REQUEST, event->payload.head);
-    async_work_chunks(work, id, ASYNC_PAYLOAD_CAPTURE,
-                      event->payload.capture);
-    async_work_chunks(work, id, ASYNC_PAYLOAD_REQUEST_BODY,
-                      event->payload.body);
+    const async_id_t       *id;
+    const async_payload_t  *payload;
+
+    id = &submit->job.id;
+    payload = &submit->event->payload;
+
+    async_work_chunks(work, id, ASYNC_PAYLOAD_REQUEST, payload->head);
+    async_work_chunks(work, id, ASYNC_PAYLOAD_CAPTURE, payload->capture);
+    async_work_chunks(work, id, ASYNC_PAYLOAD_REQUEST_BODY, payload->body);
+}
+
+
+static void
+async_submit_line(async_work_t *work, async_submit_t *submit)
+{
+    async_event_line(work, &submit->job, submit->trail, submit->trail_len);
+}
+
+
+static void
+async_submit_word(async_work_t *work, async_submit_t *submit)
+{
+    async_event_word(work, &submit->job);
+    submit->number = work->feed;
+}
+
+
+static void
+async_submit_state(async_work_t *work, async_submit_t *submit)
+{
+    async_key_t  key;
+
+    async_key_state(&key, &submit->job);
+    async_work_put(work, &key, "", 0);
+}
+
+
+static void
+async_submit_place(async_work_t *work, async_submit_t *submit)
+{
+    async_key_t  key;
+
+    async_key_place(&key, &submit->job, submit->number);
+    async_work_put(work, &key, "", 0);
 }

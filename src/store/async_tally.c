@@ -191,6 +191,8 @@ async_work_recount(async_work_t *work)
     unsigned        i;
     async_tally_t  *tally;
 
+    async_submit_rows(work);
+
     work->recounting = true;
 
     async_owner_forget(work);

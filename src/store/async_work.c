@@ -478,7 +478,9 @@ async_work_put(async_work_t *work, const async_key_t *key, const void *data,
     v.mv_size = len;
     v.mv_data = (void *) data;
 
-    rc = mdb_put(work->txn, work->store->dbi[key->db], &k, &v, 0);
+    rc = work->place != NULL && key->db == work->place_db
+         ? mdb_cursor_put(work->place, &k, &v, 0)
+         : mdb_put(work->txn, work->store->dbi[key->db], &k, &v, 0);
 
     if (rc != MDB_SUCCESS) {
         async_work_fault(work, rc);
@@ -486,6 +488,37 @@ async_work_put(async_work_t *work, const async_key_t *key, const void *data,
     }
 
     work->changed = true;
+}
+
+
+void
+async_work_stay(async_work_t *work, async_db_t db)
+{
+    int  rc;
+
+    if (work->fault != ASYNC_OK) {
+        return;
+    }
+
+    rc = mdb_cursor_open(work->txn, work->store->dbi[db], &work->place);
+
+    if (rc != MDB_SUCCESS) {
+        work->place = NULL;
+        async_work_fault(work, rc);
+        return;
+    }
+
+    work->place_db = db;
+}
+
+
+void
+async_work_leave(async_work_t *work)
+{
+    if (work->place != NULL) {
+        mdb_cursor_close(work->place);
+        work->place = NULL;
+    }
 }
 
 

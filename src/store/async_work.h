@@ -20,6 +20,8 @@ typedef struct {
     async_payload_kind_t  kind;
 } async_gone_t;
 
+typedef struct async_submit_s  async_submit_t;
+
 typedef struct {
     async_store_t  *store;
     MDB_txn        *txn;
@@ -40,6 +42,10 @@ typedef struct {
     bool            recount;         /* the figures are wrong somewhere */
     bool            recounting;
     bool            changed;         /* there is something to commit */
+    MDB_cursor     *place;           /* of async_work_stay(), or NULL */
+    async_db_t      place_db;
+    async_submit_t *submits;         /* see async_submit_rows() */
+    async_submit_t *submitted;       /* the last of them */
     uint64_t        events;          /* applied, and jobs claimed */
     async_rc_t      fault;
     async_guard_t   guard;           /* the last: begun before the rest */
@@ -77,6 +83,13 @@ void async_work_put(async_work_t *work, const async_key_t *key,
 bool async_work_add(async_work_t *work, const async_key_t *key,
     const void *data, size_t len);
 void async_work_delete(async_work_t *work, const async_key_t *key);
+/*
+ * From here on a row that is put into db is looked for near the one before:
+ * for many rows in the order of their keys.  Until async_work_leave() nothing
+ * is deleted there.
+ */
+void async_work_stay(async_work_t *work, async_db_t db);
+void async_work_leave(async_work_t *work);
 /* deletes a row as it was read */
 void async_work_delete_row(async_work_t *work, async_db_t db, MDB_val row);
 /*
@@ -108,25 +121,32 @@ void async_work_chunks(async_work_t *work, const async_id_t *id,
 /* --- a submit, async_submit.c --- */
 
 /* a new job's record and first history line, made before the door */
-typedef struct {
-    uint8_t  *record;
-    size_t    len;                   /* 0: the event is invalid */
-    uint8_t  *trail;
-    size_t    trail_len;
-    size_t    need;                  /* bytes of the map */
-} async_submit_t;
+struct async_submit_s {
+    const async_event_t  *event;
+    async_job_t           job;       /* its strings are the event's */
+    uint8_t              *record;
+    size_t                len;       /* 0: the event is invalid */
+    uint8_t              *trail;
+    size_t                trail_len;
+    size_t                need;      /* bytes of the map */
+    uint64_t              number;    /* in the feed */
+    async_submit_t       *next;      /* of those that lack rows */
+};
 
 /* buf has room for ASYNC_JOB_MAX + ASYNC_TRAIL_MAX; returns its new end */
 uint8_t *async_event_prepare(const async_event_t *event, int64_t now,
     async_submit_t *submit, uint8_t *buf);
 /* with ASYNC_EXISTS and ASYNC_KEY_REUSED, event->id is that of the other */
 async_rc_t async_event_submit(async_work_t *work, async_event_t *event,
-    const async_submit_t *submit);
-
-
-/* the rows and figures of a new job, but for its record and its payload */
+    async_submit_t *submit);
+/*
+ * The rows that jobs still lack: who submits does not look at them, but
+ * nothing else may be done before they are there.
+ */
+void async_submit_rows(async_work_t *work);
+/* what a new job is known by, and what it counts for */
 void async_event_enter(async_work_t *work, const async_job_t *job,
-    async_tally_t *tally, const uint8_t *trail, size_t len);
+    async_tally_t *tally);
 
 
 /* --- async_retry.c --- */
@@ -147,9 +167,12 @@ int64_t async_event_time(async_work_t *work, const async_job_t *job);
 /* a line of history of an event, as what it was taken; 0: it cannot be one */
 size_t async_event_trail(const async_event_t *event, async_event_type_t type,
     const async_job_t *job, int64_t now, uint8_t *buf, size_t cap);
-/* that of job->seq, and the word of it to those who watch */
+/* that of job->seq, and the word of it to those who watch; or one of both */
 void async_event_log(async_work_t *work, const async_job_t *job,
     const uint8_t *trail, size_t len);
+void async_event_line(async_work_t *work, const async_job_t *job,
+    const uint8_t *trail, size_t len);
+void async_event_word(async_work_t *work, const async_job_t *job);
 /* a body that is in a file now */
 void async_event_spooled(async_work_t *work, const async_body_t *body);
 
@@ -258,6 +281,8 @@ void async_owner_forget(async_work_t *work);
  */
 bool async_place_job(async_work_t *work, const async_key_t *row,
     async_job_t *job, uint8_t *buf);
+/* the index rows of a new job, after its word in the feed */
+void async_place_enter(async_work_t *work, const async_job_t *job);
 /* the index rows of a job whose record changed */
 void async_place_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after);

@@ -124,6 +124,184 @@ an_id_that_is_taken_stays_what_it_was(void **state)
 }
 
 
+/* --- many at once --- */
+
+static void
+jobs_of_one_batch_are_as_those_of_many(void **state)
+{
+    size_t         len;
+    lines_t        found;
+    uint8_t        buf[ASYNC_JOB_MAX];
+    unsigned       i;
+    fixture_t     *f = *state;
+    async_id_t     id;
+    async_job_t    jobs[6];
+    async_event_t  events[6];
+
+    fixture_take_over(f);
+
+    /* the fourth has the id of the second, the fifth is for later */
+
+    for (i = 0; i < 6; i++) {
+        jobs[i] = fixture_job(i == 3 ? 1 : i);
+        events[i] = fixture_submitted(&jobs[i]);
+    }
+
+    events[3].payload.body = fixture_str("lost");
+    events[4].due = f->now + 1000;
+
+    assert_int_equal(fixture_apply(f, events, 6), ASYNC_OK);
+
+    for (i = 0; i < 6; i++) {
+        assert_int_equal(events[i].rc, i == 3 ? ASYNC_INVALID : ASYNC_OK);
+    }
+
+    assert_int_equal(fixture_entries(f, ASYNC_DB_FEED), 5);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_READY), 4);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_TIMERS), 1);
+    fixture_assert_counts(f, "default", 5, 0);
+
+    id = fixture_id(1);
+    found = lines(f, &id);
+    assert_int_equal(found.n, 1);
+
+    assert_int_equal(async_view_body(f->view, &id,
+                                     ASYNC_PAYLOAD_REQUEST_BODY, 0, buf,
+                                     4), ASYNC_OK);
+    assert_memory_equal(buf, "body", 4);
+
+    assert_int_equal(async_view_head(f->view, &id, ASYNC_PAYLOAD_CAPTURE,
+                                     buf, sizeof(buf), &len), ASYNC_OK);
+
+    /* first in, first out, also within a millisecond */
+
+    assert_int_equal(fixture_claim(f, 6), 4);
+
+    for (i = 0; i < 4; i++) {
+        id = fixture_id((unsigned []) { 0, 1, 2, 5 }[i]);
+        assert_memory_equal(&f->claims[i].job.id, &id, sizeof(async_id_t));
+    }
+}
+
+
+static void
+what_comes_after_a_submit_in_its_batch_finds_the_job(void **state)
+{
+    uint8_t                buf[ASYNC_JOB_MAX];
+    fixture_t             *f = *state;
+    async_job_t            job, other;
+    async_event_t          events[3];
+    async_batch_t          batch;
+    async_claim_request_t  request;
+
+    fixture_take_over(f);
+
+    job = fixture_job(1);
+    other = fixture_job(2);
+    events[0] = fixture_submitted(&job);
+    events[1] = fixture_about(ASYNC_EVENT_CANCEL_REQUESTED, &job);
+    events[2] = fixture_submitted(&other);
+
+    memset(&request, 0, sizeof(request));
+    request.epoch = f->epoch;
+    request.claims = f->claims;
+    request.max = 2;
+
+    memset(&batch, 0, sizeof(batch));
+    batch.events = events;
+    batch.n = 3;
+    batch.now = f->now;
+    batch.claim = &request;
+
+    assert_int_equal(async_store_apply(f->store, &batch, &f->err), ASYNC_OK);
+    assert_int_equal(events[1].rc, ASYNC_OK);
+
+    assert_int_equal(request.n, 1);
+    assert_memory_equal(&f->claims[0].job.id, &other.id, sizeof(async_id_t));
+
+    job = fixture_look(f, &job.id, buf);
+    assert_int_equal(job.state, ASYNC_STATE_CANCELED);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_READY), 0);
+    assert_int_equal(fixture_entries(f, ASYNC_DB_BYSTATE), 2);
+    fixture_assert_counts(f, "default", 0, 1);
+}
+
+
+/* pages that the next commits can have, and in how many pieces they lie */
+
+static unsigned
+free_pages(fixture_t *f, unsigned *pieces)
+{
+    size_t       *list;
+    MDB_txn      *txn;
+    MDB_val       k, v;
+    unsigned      i, n;
+    MDB_cursor   *cursor;
+    static bool   lies[1 << 16];
+
+    memset(lies, 0, sizeof(lies));
+
+    assert_int_equal(mdb_txn_begin(f->store->env, NULL, MDB_RDONLY, &txn), 0);
+    assert_int_equal(mdb_cursor_open(txn, 0, &cursor), 0);
+
+    while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0) {
+        list = v.mv_data;
+
+        for (i = 1; i <= list[0]; i++) {
+            assert_true(list[i] < sizeof(lies));
+            lies[list[i]] = true;
+        }
+    }
+
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+
+    for (i = 1, n = 0, *pieces = 0; i < sizeof(lies); i++) {
+        n += lies[i];
+        *pieces += lies[i] && !lies[i - 1];
+    }
+
+    return n;
+}
+
+
+static void
+what_commits_of_submits_free_lies_together(void **state)
+{
+    char           body[600];
+    unsigned       i, n, all, pieces, sum;
+    fixture_t     *f = *state;
+    async_job_t    jobs[30];
+    async_event_t  events[30];
+
+    memset(body, 'x', sizeof(body));
+
+    for (n = 0, all = 0, sum = 0; n < 200; n++) {
+
+        for (i = 0; i < 30; i++) {
+            jobs[i] = fixture_job(n * 30 + i);
+            jobs[i].request.len = sizeof(body);
+            jobs[i].request.crc = async_crc32c(0, body, sizeof(body));
+            events[i] = fixture_submitted(&jobs[i]);
+            events[i].payload.body.data = body;
+        }
+
+        assert_int_equal(fixture_apply(f, events, 30), ASYNC_OK);
+        assert_int_equal(events[29].rc, ASYNC_OK);
+
+        if (n >= 100) {
+            all += free_pages(f, &pieces);
+            sum += pieces;
+        }
+    }
+
+    /* were they single, most pieces would be a page: 36 pages in 23 */
+
+    assert_in_range(all, 100 * 10, 100 * 100);
+    assert_true(sum < all / 2);
+}
+
+
 /* --- not before a time --- */
 
 static async_rc_t
@@ -310,6 +488,9 @@ main(void)
         sound(a_submitted_job_is_queued_whatever_its_record_says),
         sound(a_submit_that_cannot_be_is_refused_before_a_write),
         sound(an_id_that_is_taken_stays_what_it_was),
+        sound(jobs_of_one_batch_are_as_those_of_many),
+        sound(what_comes_after_a_submit_in_its_batch_finds_the_job),
+        sound(what_commits_of_submits_free_lies_together),
         sound(a_delayed_job_is_scheduled_until_it_is_due),
         sound(a_time_that_has_passed_delays_nobody),
         sound(a_delayed_job_goes_by_its_time_and_its_priority),

@@ -67,6 +67,33 @@ damaged_figures_are_counted_anew(void **state)
 
 
 static void
+damaged_figures_count_what_came_before_in_the_batch(void **state)
+{
+    unsigned       i;
+    fixture_t     *f = *state;
+    async_key_t    key;
+    async_job_t    jobs[3];
+    async_event_t  events[3];
+
+    some_of_each(f);
+
+    async_key_count(&key, fixture_str("other"));
+    fixture_overwrite(f, &key, "damage", 6);
+
+    for (i = 0; i < 3; i++) {
+        jobs[i] = fixture_job(100 + i);
+        jobs[i].queue = fixture_str(i == 1 ? "other" : "default");
+        events[i] = fixture_submitted(&jobs[i]);
+    }
+
+    assert_int_equal(fixture_apply(f, events, 3), ASYNC_OK);
+
+    fixture_assert_counts(f, "default", 3 + 2, 1);
+    fixture_assert_counts(f, "other", 1 + 1, 1);
+}
+
+
+static void
 a_limit_holds_also_right_after_damage(void **state)
 {
     fixture_t   *f = *state;
@@ -140,6 +167,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         sound(damaged_figures_are_counted_anew),
+        sound(damaged_figures_count_what_came_before_in_the_batch),
         sound(a_limit_holds_also_right_after_damage),
         plain(a_damaged_running_job_gives_its_place_back_at_recovery),
         plain(a_damaged_parked_job_is_no_longer_counted)
