@@ -114,8 +114,9 @@ ngx_binary   := $(CURDIR)/$(build)/ngx-$(ngx_version)/nginx
 endif
 
 ngx_build    := $(CURDIR)/$(build)/ngx-$(ngx_version)
-ngx_make      = $(MAKE) --no-print-directory -s -f $(ngx_build)/Makefile \
-                  -C $(ngx_source)
+# without the variables of our command line: there, CFLAGS are nginx's own
+ngx_make      = MAKEFLAGS="$(MFLAGS)" $(MAKE) --no-print-directory -s \
+                  -f $(ngx_build)/Makefile -C $(ngx_source)
 
 # a release has configure where a checkout has auto/configure
 ngx_configure = $(if $(wildcard $(NGINX_SRC)/configure),./,auto/)configure
