@@ -74,14 +74,21 @@ async_place_add(uint64_t *n, int by)
 
 
 void
-async_place_enter(async_work_t *work, const async_job_t *job)
+async_place_state(async_work_t *work, const async_job_t *job)
 {
     async_key_t  key;
 
     async_key_state(&key, job);
     async_work_put(work, &key, "", 0);
+}
 
-    async_key_place(&key, job, work->feed);
+
+void
+async_place_wait(async_work_t *work, const async_job_t *job, uint64_t number)
+{
+    async_key_t  key;
+
+    async_key_place(&key, job, number);
     async_work_put(work, &key, "", 0);
 }
 

@@ -242,7 +242,8 @@ async_event_retry(async_work_t *work, async_event_t *event)
     }
 
     async_event_log(work, &job, trail, trail_len);
-    async_place_enter(work, &job);
+    async_place_state(work, &job);
+    async_place_wait(work, &job, work->feed);
     async_event_enter(work, &job, tally);
 
     async_retry_copy(work, &old.id, &job.id, ASYNC_PAYLOAD_REQUEST);

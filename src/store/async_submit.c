@@ -418,18 +418,12 @@ async_submit_word(async_work_t *work, async_submit_t *submit)
 static void
 async_submit_state(async_work_t *work, async_submit_t *submit)
 {
-    async_key_t  key;
-
-    async_key_state(&key, &submit->job);
-    async_work_put(work, &key, "", 0);
+    async_place_state(work, &submit->job);
 }
 
 
 static void
 async_submit_place(async_work_t *work, async_submit_t *submit)
 {
-    async_key_t  key;
-
-    async_key_place(&key, &submit->job, submit->number);
-    async_work_put(work, &key, "", 0);
+    async_place_wait(work, &submit->job, submit->number);
 }

@@ -503,7 +503,6 @@ async_work_stay(async_work_t *work, async_db_t db)
     rc = mdb_cursor_open(work->txn, work->store->dbi[db], &work->place);
 
     if (rc != MDB_SUCCESS) {
-        work->place = NULL;
         async_work_fault(work, rc);
         return;
     }

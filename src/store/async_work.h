@@ -281,8 +281,11 @@ void async_owner_forget(async_work_t *work);
  */
 bool async_place_job(async_work_t *work, const async_key_t *row,
     async_job_t *job, uint8_t *buf);
-/* the index rows of a new job, after its word in the feed */
-void async_place_enter(async_work_t *work, const async_job_t *job);
+/* the index rows of a new job: that of its state, and where it waits, number
+   being that of its word in the feed */
+void async_place_state(async_work_t *work, const async_job_t *job);
+void async_place_wait(async_work_t *work, const async_job_t *job,
+    uint64_t number);
 /* the index rows of a job whose record changed */
 void async_place_move(async_work_t *work, const async_job_t *before,
     const async_job_t *after);
