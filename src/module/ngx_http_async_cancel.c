@@ -6,6 +6,8 @@
 
 #include "ngx_http_async_module.h"
 
+#include "async_stream.h"
+
 
 static ngx_int_t ngx_http_async_cancel_done(ngx_http_request_t *r,
     const async_id_t *id, async_rc_t rc);
@@ -39,12 +41,33 @@ static ngx_int_t
 ngx_http_async_cancel_done(ngx_http_request_t *r, const async_id_t *id,
     async_rc_t rc)
 {
-    ngx_int_t     answer;
-    async_job_t  *job;
+    ngx_int_t      answer;
+    async_job_t   *job, asked;
+    async_trail_t  line;
 
     job = ngx_http_async_canceled(r, id, rc, &answer);
 
-    return job ? ngx_http_async_cancel_answer(r, job) : answer;
+    if (job == NULL) {
+        return answer;
+    }
+
+    if (job->state != ASYNC_STATE_CANCELED
+        || !(job->flags & ASYNC_JOB_CANCEL_WANTED))
+    {
+        return ngx_http_async_cancel_answer(r, job);
+    }
+
+    /* its worker was quicker than we: told is what this request did */
+
+    ngx_memzero(&line, sizeof(async_trail_t));
+
+    line.event = ASYNC_EVENT_CANCEL_REQUESTED;
+    line.state = ASYNC_STATE_PROCESSING;
+    line.attempt = job->attempt;
+
+    async_stream_past(&asked, job, job->seq - 1, &line);
+
+    return ngx_http_async_cancel_answer(r, &asked);
 }
 
 

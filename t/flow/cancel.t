@@ -51,7 +51,6 @@ END
 $t->start;
 
 sub cancel { return $t->request('DELETE', $t->job_path($_[0])) }
-sub cancel_running { my ($job) = @_; return $t->while_worker_stands(sub { cancel($job) }) }
 sub status { return $t->get($t->job_path($_[0]))->json->{status} }
 
 sub check {
@@ -73,7 +72,7 @@ sub seen {
 
 my $running = $t->submit('/reports?sleep=60', body => 'b');
 ok(poll_until(20, sub { seen($running, 'arrived') }), 'the backend has it');
-is(cancel_running($running)->{status}, 202, 'a job that runs: 202');
+is(cancel($running)->{status}, 202, 'a job that runs: 202');
 ok(poll_until(20, sub { seen($running, 'gone') }),
    'the backend sees its connection close');
 my $job = $t->wait_job($running);
@@ -83,7 +82,7 @@ ok($job->{outcomeUnknown}, 'what came of it is not known');
 # where the backend is let finish
 my $kept = $t->submit('/kept?sleep=1.5', body => 'b');
 ok(poll_until(20, sub { seen($kept, 'arrived') }), 'another has one');
-is(cancel_running($kept)->{status}, 202, 'it runs, too: 202');
+is(cancel($kept)->{status}, 202, 'it runs, too: 202');
 is($t->wait_job($kept)->{status}, 'canceled', 'it is canceled');
 ok(poll_until(20, sub { seen($kept, 'answered') }),
    'and its backend answers all the same');
@@ -92,7 +91,7 @@ is(scalar(seen($kept, 'gone')), 0, 'for its connection stays');
 # while a response comes in
 my $drip = $t->submit('/reports?drip=1&size=409600', body => 'b');
 ok(poll_until(20, sub { seen($drip, 'arrived') }), 'the backend answers');
-is(cancel_running($drip)->{status}, 202, 'in the middle of a response: 202');
+is(cancel($drip)->{status}, 202, 'in the middle of a response: 202');
 is($t->wait_job($drip)->{status}, 'canceled', 'canceled');
 is($t->get($t->job_path($drip) . '/result')->{status}, 409, 'no result');
 
@@ -104,7 +103,7 @@ ok(poll_until(20, sub { status($first) eq 'processing' }), 'one runs');
 my $second = $t->submit('/held?sleep=60');
 my $third  = $t->submit('/held');
 is(cancel($second)->{status}, 200, 'one that waits behind it: 200');
-is(cancel_running($first)->{status}, 202, 'the one that runs: 202');
+is(cancel($first)->{status}, 202, 'the one that runs: 202');
 is($t->wait_job($third)->{status}, 'completed', 'its place is free');
 is($t->wait_job($second)->{status}, 'canceled', 'the second stays canceled');
 is(scalar(seen($second, 'arrived')), 0, 'and never reached the backend');

@@ -19,7 +19,7 @@ use Test::More;
 our @EXPORT = qw(long_run fault_program tmpfs_folder run_program);
 
 # the fields of control_t, in order
-my @fields = qw(every calls failed offset room part);
+my @fields = qw(every calls failed offset room part held);
 
 
 # what a test does in a short run, and in one with FAULT=long

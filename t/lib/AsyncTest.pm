@@ -316,18 +316,6 @@ sub stop {
 sub pid { return $_[0]{pids}{ $_[1] } }
 
 
-# what the sub returns; the worker stands still meanwhile, so that it cannot
-# be done before an answer says that it has been asked
-sub while_worker_stands {
-    my ($self, $sub) = @_;
-
-    kill 'STOP', $self->pid('worker');
-    my $result = $sub->();
-    kill 'CONT', $self->pid('worker');
-    return $result;
-}
-
-
 # processes whose parent is this one
 sub children_of {
     my ($parent) = @_;

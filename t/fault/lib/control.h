@@ -24,6 +24,7 @@ typedef struct {
     _Atomic int64_t  offset;       /* of the clock, ms */
     _Atomic int64_t  room;         /* bytes that the disk has left, and 1 */
     _Atomic int64_t  part;         /* a write that fails does so halfway */
+    _Atomic int64_t  held;         /* whose loop stands, a pid */
 } control_t;
 
 
