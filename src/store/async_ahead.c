@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -140,6 +141,7 @@ async_ahead_open(async_ahead_t *ahead, const async_store_t *store)
 static void *
 async_ahead_main(void *data)
 {
+    bool            alone;
     ssize_t         n;
     struct stat     st;
     async_ahead_t  *ahead = data;
@@ -148,19 +150,25 @@ async_ahead_main(void *data)
 
     while (!ahead->ends) {
 
-        /* others make it longer, too */
+        /* of two processes that look and then append, both would add the last
+           slice; who is not alone leaves it to the other */
 
-        if (async_ahead_short(ahead) && fstat(ahead->fd, &st) == 0) {
+        alone = async_ahead_short(ahead)
+                && flock(ahead->fd, LOCK_EX|LOCK_NB) == 0;
+
+        if (alone && fstat(ahead->fd, &st) == 0) {
             ahead->end = (uint64_t) st.st_size;
         }
 
-        if (!async_ahead_short(ahead)) {
+        if (!alone || !async_ahead_short(ahead)) {
+            (void) flock(ahead->fd, LOCK_UN);
             (void) pthread_cond_wait(&ahead->changed, &ahead->lock);
             continue;
         }
 
         (void) pthread_mutex_unlock(&ahead->lock);
         n = write(ahead->fd, ahead->zeros, ASYNC_AHEAD_SLICE);
+        (void) flock(ahead->fd, LOCK_UN);
         (void) pthread_mutex_lock(&ahead->lock);
 
         if (n != (ssize_t) ASYNC_AHEAD_SLICE) {

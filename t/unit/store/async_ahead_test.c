@@ -3,6 +3,8 @@
  * nowhere else.
  */
 
+#include <sys/file.h>
+
 #include "async_fixture.h"
 
 
@@ -144,6 +146,54 @@ a_map_that_is_full_is_the_end(void **state)
 }
 
 
+/* two processes that write have a thread each */
+
+static void
+one_makes_room_at_a_time(void **state)
+{
+    int         fd;
+    unsigned    i;
+    uint64_t    at;
+    fixture_t  *f = *state;
+
+    fd = openat(f->store->dir_fd, "data.mdb", O_RDONLY|O_DIRECT|O_CLOEXEC);
+
+    if (fd == -1 && errno == EINVAL) {
+        print_message("there is no O_DIRECT on this filesystem\n");
+        skip();
+    }
+
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+
+    for (i = 0; i < 40; i++) {
+        assert_int_equal(add(f, i * BATCH), ASYNC_OK);
+    }
+
+    usleep(300000);
+    assert_true(length(f) <= used(f));
+
+    assert_int_equal(flock(fd, LOCK_UN), 0);
+
+    /* the commits after it find the lock free */
+
+    for ( ; i < 43; i++) {
+        assert_int_equal(add(f, i * BATCH), ASYNC_OK);
+    }
+
+    at = used(f);
+    assert_true(reaches(f, at + (1 << 20)));
+
+    /* and so do others, when it is done */
+
+    for (i = 0; i < 500 && flock(fd, LOCK_EX|LOCK_NB) != 0; i++) {
+        usleep(10000);
+    }
+
+    assert_true(i < 500);
+    close(fd);
+}
+
+
 static int
 setup_small(void **state)
 {
@@ -156,6 +206,9 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test_setup_teardown(what_grows_has_room_ahead,
+                                        fixture_setup,
+                                        fixture_teardown_sound),
+        cmocka_unit_test_setup_teardown(one_makes_room_at_a_time,
                                         fixture_setup,
                                         fixture_teardown_sound),
         cmocka_unit_test_setup_teardown(a_map_that_is_full_is_the_end,
