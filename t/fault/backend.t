@@ -30,7 +30,7 @@ my $t = AsyncTest->new(http => <<'END');
         location /bad {
             async on queue=bad;
             async_retry off;
-            async_timeout 3s;
+            async_timeout 8s;
             async_result_max 8m;
             proxy_pass http://%%BACKEND%%;
         }
@@ -38,7 +38,7 @@ my $t = AsyncTest->new(http => <<'END');
         location /bad-keepalive {
             async on queue=bad;
             async_retry off;
-            async_timeout 3s;
+            async_timeout 8s;
             async_result_max 8m;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
