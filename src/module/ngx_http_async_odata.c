@@ -30,7 +30,8 @@ static ngx_int_t ngx_http_async_odata_own(ngx_http_request_t *r,
     ngx_uint_t status, const char *code, async_str_t text);
 static ngx_uint_t ngx_http_async_odata_whole(ngx_http_request_t *r);
 static u_char *ngx_http_async_message_begin(u_char *p, ngx_uint_t status);
-static u_char *ngx_http_async_message_end(u_char *p, off_t len);
+static u_char *ngx_http_async_message_end(u_char *p, ngx_uint_t status,
+    off_t len);
 
 
 ngx_int_t
@@ -241,7 +242,7 @@ ngx_http_async_odata_own(ngx_http_request_t *r, ngx_uint_t status,
         p = ngx_http_async_message_begin(p, status);
         p = ngx_cpymem(p, "Content-Type: application/json" CRLF,
                        sizeof("Content-Type: application/json" CRLF) - 1);
-        p = ngx_http_async_message_end(p, body.len);
+        p = ngx_http_async_message_end(p, status, body.len);
     }
 
     p = ngx_cpymem(p, json, body.len);
@@ -353,7 +354,7 @@ ngx_http_async_message_head(ngx_http_request_t *r, async_job_t *job,
         p = ngx_cpymem(p, CRLF, 2);
     }
 
-    p = ngx_http_async_message_end(p, job->response.len);
+    p = ngx_http_async_message_end(p, job->result_status, job->response.len);
     mark->before.len = p - mark->before.data;
 
     ngx_str_set(&r->headers_out.content_type, "application/http");
@@ -439,8 +440,14 @@ ngx_http_async_message_begin(u_char *p, ngx_uint_t status)
 }
 
 
+/* a 204 must not have a length, and a 304 has that of another response */
+
 static u_char *
-ngx_http_async_message_end(u_char *p, off_t len)
+ngx_http_async_message_end(u_char *p, ngx_uint_t status, off_t len)
 {
+    if (status == NGX_HTTP_NO_CONTENT || status == NGX_HTTP_NOT_MODIFIED) {
+        return ngx_cpymem(p, CRLF, sizeof(CRLF) - 1);
+    }
+
     return ngx_sprintf(p, "Content-Length: %O" CRLF CRLF, len);
 }

@@ -219,6 +219,14 @@ for my $headers ([Accept => '*/*'], [Accept => 'application/json'],
 $answer = ended($empty, Accept => 'application/http');
 like($answer->{body}, qr{^HTTP/1\.1 204 No Content\r\n(?:[^\r]+\r\n)*\r\n$},
      'a response without a body is one as a message');
+unlike($answer->{body}, qr/^Content-Length/mi, 'a 204 without a length');
+
+my $same = accepted('/service?status=304');
+$answer = ended($same, Accept => 'application/http');
+like($answer->{body}, qr{^HTTP/1\.1 304 Not Modified\r\n},
+     'a 304 as a message');
+unlike($answer->{body}, qr/^Content-Length/mi, 'without a length, too');
+
 $answer = ended($tagged, Accept => 'application/http');
 unlike($answer->{body}, qr/^Set-Cookie/mi, 'nor has that a session');
 $head = $t->request('HEAD', $path, headers => [Accept => 'application/http']);
