@@ -30,9 +30,9 @@ ngx_http_async_answer(ngx_http_async_op_t *op, async_rc_t rc)
 
         case ASYNC_OK:
 
-            /* as the store did when it took the job in */
+            /* the store's time is not known here; it is not before this */
 
-            op->job.queued = ngx_http_async_now();
+            op->job.queued = op->job.created;
             op->job.due = op->event.due;
 
             status = ngx_http_async_tell(r, &op->job);

@@ -91,6 +91,16 @@ is($waits->{status}, 'canceled', 'canceled before it was started');
 is($waits->{error}, 'Operation was canceled', 'as the client says it');
 ok((grep { /^DELETE \S+ 200$/ } @{ $waits->{sent} }), 'at once');
 
+# what was told last was not done before what was told first
+my @back = grep {
+    my $first = $t->submit('/waits?delay=1h');
+    my $poll  = $t->get($first->header('Operation-Location') =~ s{^\Q$here}{}r);
+
+    $first->json->{lastActionDateTime} gt $poll->json->{lastActionDateTime};
+} 1 .. 10;
+is_deeply(\@back, [], 'lastActionDateTime does not go back');
+
+
 my $runs = operation('cancel-running', 'POST', '/reports?sleep=60');
 is($runs->{status}, 'canceled', 'canceled while it was running');
 ok((grep { /^DELETE \S+ 202$/ } @{ $runs->{sent} }), 'when it has let go');
