@@ -77,8 +77,9 @@ async_rc_t async_spool_write(async_spool_t *spool, const void *data,
     size_t len, async_error_t *err);
 /*
  * Takes over a finished file that lies at path (renamed if on the same
- * filesystem and not to be encrypted, else copied); or, if path is NULL,
- * copies fd.  fd stays the caller's.  Computes length and checksum.
+ * filesystem and not to be encrypted, else copied); or, if path is NULL or
+ * nothing lies there any more, copies fd.  fd stays the caller's.  Computes
+ * length and checksum.
  */
 async_rc_t async_spool_adopt(async_spool_t *spool, async_store_t *store,
     const async_id_t *id, async_payload_kind_t kind, const char *path, int fd,

@@ -327,10 +327,10 @@ async_spool_adopt(async_spool_t *spool, async_store_t *store,
         return ASYNC_INVALID;
     }
 
-    if (path != NULL) {
-        rc = async_spool_take(spool, store, id, kind, path, err);
+    rc = path != NULL ? async_spool_take(spool, store, id, kind, path, err)
+                      : ASYNC_NOT_FOUND;
 
-    } else {
+    if (rc == ASYNC_NOT_FOUND) {
         rc = async_spool_make(spool, store, id, kind, err);
 
         if (rc == ASYNC_OK) {
@@ -345,6 +345,8 @@ async_spool_adopt(async_spool_t *spool, async_store_t *store,
     return rc;
 }
 
+
+/* ASYNC_NOT_FOUND: no file lies there */
 
 static async_rc_t
 async_spool_take(async_spool_t *spool, async_store_t *store,
@@ -362,7 +364,9 @@ async_spool_take(async_spool_t *spool, async_store_t *store,
     fd = open(path, O_RDWR|O_APPEND|O_CLOEXEC|O_NOFOLLOW);
 
     if (fd == -1) {
-        return async_spool_error(spool, "read what becomes", err);
+        return errno == ENOENT
+               ? ASYNC_NOT_FOUND
+               : async_spool_error(spool, "read what becomes", err);
     }
 
     if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
@@ -380,7 +384,7 @@ async_spool_take(async_spool_t *spool, async_store_t *store,
         return async_spool_copy(spool, fd, false, err);
     }
 
-    if (copy || errno == EXDEV) {
+    if (copy || errno == EXDEV || errno == ENOENT) {
         rc = async_spool_make(spool, store, id, kind, err);
 
         if (rc == ASYNC_OK) {

@@ -274,6 +274,8 @@ an_open_file_without_a_name_is_copied_from_its_beginning(void **state)
     adopted(f, NULL, fd, bytes, LARGE);
     assert_int_equal(lseek(fd, 0, SEEK_CUR), 100);  /* it is the caller's */
 
+    adopted(f, path, fd, bytes, LARGE);             /* its name is no more */
+
     close(fd);
     free(bytes);
 }
