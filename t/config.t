@@ -405,7 +405,7 @@ is(wait_job(submit('/a'))->{status}, 'completed', 'it serves its jobs');
 --- config
     location /a     { async on; async_timeout soon; return 200; }
     location /jobs/ { async_status; }
---- refused: "async_timeout" directive invalid value
+--- refused: "async_timeout" directive takes the time that one attempt may take, such as 15m
 
 
 
@@ -413,7 +413,7 @@ is(wait_job(submit('/a'))->{status}, 'completed', 'it serves its jobs');
 --- config
     location /a     { async on; async_timeout 0; return 200; }
     location /jobs/ { async_status; }
---- refused: "async_timeout" of location "/a" is 0: write the time that one attempt may take, such as 15m
+--- refused: "async_timeout" directive takes the time that one attempt may take, such as 15m
 
 
 
@@ -421,7 +421,7 @@ is(wait_job(submit('/a'))->{status}, 'completed', 'it serves its jobs');
 --- config
     location /a     { async on; async_result_max big; return 200; }
     location /jobs/ { async_status; }
---- refused: "async_result_max" directive invalid value
+--- refused: "async_result_max" directive takes the size that a response may have, such as 1g
 
 
 
@@ -627,7 +627,7 @@ is(jobs(), 1, 'one of them was a job');
 --- config
     location /a     { async on; async_result_max 0; return 200; }
     location /jobs/ { async_status; }
---- refused: "async_result_max" of location "/a" is 0: write the size that a response may have, such as 1g
+--- refused: "async_result_max" directive takes the size that a response may have, such as 1g
 
 
 
@@ -666,3 +666,11 @@ is(jobs(), 1, 'one of them was a job');
     location /jobs/ { async_status; }
 --- check
 is((nginx_t())[0], 0, 'nginx -t takes it');
+
+
+
+=== TEST 69: async_start_timeout refuses what is no time
+--- config
+    location /a     { async on; async_start_timeout off; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_start_timeout" directive takes the time that a job may wait for its start, such as 24h

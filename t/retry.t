@@ -282,4 +282,4 @@ is(executions(), 1, 'it never reached the backend');
 --- config
     location /a     { async on; async_start_timeout 0; return 200; }
     location /jobs/ { async_status; }
---- refused: "async_start_timeout" of location "/a" is 0: write the time that a job may wait for its start, such as 24h
+--- refused: "async_start_timeout" directive takes the time that a job may wait for its start, such as 24h

@@ -465,30 +465,6 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->timeout == 0) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"async_timeout\" of location \"%V\" is 0: write the "
-                      "time that one attempt may take, such as 15m",
-                      &clcf->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->start_timeout == 0) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"async_start_timeout\" of location \"%V\" is 0: "
-                      "write the time that a job may wait for its start, such "
-                      "as 24h", &clcf->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->result_max == 0) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"async_result_max\" of location \"%V\" is 0: write the "
-                      "size that a response may have, such as 1g",
-                      &clcf->name);
-        return NGX_CONF_ERROR;
-    }
-
     if (ngx_http_async_find_queue(amcf, &conf->queue)) {
         return NGX_CONF_OK;
     }

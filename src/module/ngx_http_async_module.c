@@ -19,6 +19,10 @@
 
 static char *ngx_http_async_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_async_set_time(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_async_set_size(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_async_set_retry_after(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_async_status(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -128,17 +132,17 @@ static ngx_command_t  ngx_http_async_commands[] = {
 
     { ngx_string("async_timeout"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_async_set_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_async_loc_conf_t, timeout),
-      NULL },
+      "takes the time that one attempt may take, such as 15m" },
 
     { ngx_string("async_start_timeout"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_async_set_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_async_loc_conf_t, start_timeout),
-      NULL },
+      "takes the time that a job may wait for its start, such as 24h" },
 
     { ngx_string("async_retry"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
@@ -156,10 +160,10 @@ static ngx_command_t  ngx_http_async_commands[] = {
 
     { ngx_string("async_result_max"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_TAKE1,
-      ngx_conf_set_off_slot,
+      ngx_http_async_set_size,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_async_loc_conf_t, result_max),
-      NULL },
+      "takes the size that a response may have, such as 1g" },
 
     { ngx_string("async_drop_header"),
       NGX_HTTP_ASYNC_LOC|NGX_CONF_1MORE,
@@ -342,6 +346,47 @@ ngx_http_async_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* nginx's own would not say what to write instead: here, cmd->post does */
+
+static char *
+ngx_http_async_set_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t   *value;
+    ngx_msec_t  *time;
+
+    time = (ngx_msec_t *) ((char *) conf + cmd->offset);
+
+    if (*time != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    *time = ngx_parse_time(&value[1], 0);
+
+    return *time == (ngx_msec_t) NGX_ERROR || *time == 0 ? cmd->post
+                                                         : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_async_set_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    off_t      *size;
+    ngx_str_t  *value;
+
+    size = (off_t *) ((char *) conf + cmd->offset);
+
+    if (*size != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    *size = ngx_parse_offset(&value[1]);
+
+    return *size == (off_t) NGX_ERROR || *size == 0 ? cmd->post : NGX_CONF_OK;
 }
 
 
