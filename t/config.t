@@ -674,3 +674,62 @@ is((nginx_t())[0], 0, 'nginx -t takes it');
     location /a     { async on; async_start_timeout off; return 200; }
     location /jobs/ { async_status; }
 --- refused: "async_start_timeout" directive takes the time that a job may wait for its start, such as 24h
+
+
+
+=== TEST 70: async_status_uri is a path from the root
+--- config
+    location /a     { async on; async_status_uri jobs/; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_status_uri jobs/" is neither a path nor a URL of http or https: write one such as /jobs/ or https://example.com/jobs/
+
+
+
+=== TEST 71: async_status_uri is no URL of another scheme
+--- config
+    location /a     { async on; async_status_uri ftp://example.com/jobs/; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_status_uri ftp://example.com/jobs/" is neither a path nor a URL of http or https
+
+
+
+=== TEST 72: async_status_uri names a host
+--- config
+    location /a     { async on; async_status_uri http:///jobs/; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_status_uri http:///jobs/" is neither a path nor a URL of http or https
+
+
+
+=== TEST 73: async_status_uri is no host without a scheme
+--- config
+    location /a     { async on; async_status_uri //example.com/jobs/; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_status_uri //example.com/jobs/" is neither a path nor a URL of http or https
+
+
+
+=== TEST 74: async_status_uri has no query
+--- config
+    location /a     { async on; async_status_uri https://example.com/jobs/?of=/; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_status_uri https://example.com/jobs/?of=/" is neither a path nor a URL of http or https
+
+
+
+=== TEST 75: async_status_uri ends in a slash, also behind a variable
+--- config
+    location /a     { async on; async_status_uri $scheme://example.com/jobs; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "async_status_uri $scheme://example.com/jobs" does not end in "/"
+
+
+
+=== TEST 76: a variable at the end of async_status_uri may hold the slash
+--- config
+    location /a     { async on; async_status_uri /jobs/$arg_of; return 200; }
+    location /b     { async on; async_status_uri "/jobs/${arg_of}"; return 200; }
+    location ~ ^(.) { async on; async_status_uri $1; return 200; }
+    location /jobs/ { async_status; }
+--- check
+is((nginx_t())[0], 0, 'nginx -t takes it');

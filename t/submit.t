@@ -600,6 +600,7 @@ for my $uri ('/a%2Fb/%7euser?q=%20a&&=', '//a///b/', '/a/../b/./c', '/caf%C3%A9?
 --- config
     location /a     { async on; async_status_uri /jobs$uri/; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /b     { async on; async_status_uri /jobs/$arg_p; proxy_pass http://$TEST_NGINX_BACKEND; }
+    location /c     { async on; async_status_uri $arg_p; proxy_pass http://$TEST_NGINX_BACKEND; }
     location /jobs/ { async_status; }
 --- check
 my $answer = request('POST', '/a/%0d%0aX-Injected:%20yes', body => 'x');
@@ -608,6 +609,10 @@ is($answer->header('X-Injected'), undef, 'and not sent');
 is(request('POST', '/b?p=x', body => 'x')->{status}, 400, 'so is what does not end in a slash');
 is(request('POST', '/b?p=x/', body => 'x')->{status}, 202, 'what does is taken');
 is(jobs(), 1, 'one job');
+is(request('POST', "/c?p=$_", body => 'x')->{status}, 400, "'$_' is neither a path nor a URL")
+    for 'jobs/', 'javascript:x/', '//other.example/jobs/', 'http:///jobs/', 'https://', '/jobs/?/', '/\\other.example/';
+is(jobs(), 1, 'nor is it a job');
+is(request('POST', '/c?p=HTTPS://api.test/jobs/', body => 'x')->{status}, 202, 'a URL is taken');
 
 
 

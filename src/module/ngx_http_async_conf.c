@@ -24,6 +24,8 @@ static char *ngx_http_async_check_endpoint(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
 static char *ngx_http_async_check_location(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
+static ngx_int_t ngx_http_async_check_status_uri(ngx_conf_t *cf,
+    ngx_http_complex_value_t *uri);
 static ngx_int_t ngx_http_async_add_submit(ngx_conf_t *cf,
     ngx_http_async_loc_conf_t *conf);
 static void ngx_http_async_check_upstream(ngx_conf_t *cf);
@@ -446,15 +448,9 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->status_uri && conf->status_uri->lengths == NULL
-        && (conf->status_uri->value.len == 0
-            || conf->status_uri->value.data[conf->status_uri->value.len - 1]
-               != '/'))
+    if (conf->status_uri
+        && ngx_http_async_check_status_uri(cf, conf->status_uri) != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"async_status_uri %V\" does not end in \"/\": write a "
-                      "path such as /jobs/ or a URL such as "
-                      "https://example.com/jobs/", &conf->status_uri->value);
         return NGX_CONF_ERROR;
     }
 
@@ -475,6 +471,45 @@ ngx_http_async_check_location(ngx_conf_t *cf, ngx_http_async_loc_conf_t *conf)
                   &conf->queue);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* of one with variables no more is known than what stands behind the last */
+
+static ngx_int_t
+ngx_http_async_check_status_uri(ngx_conf_t *cf, ngx_http_complex_value_t *uri)
+{
+    u_char     *p, *last;
+    ngx_str_t  *text;
+
+    text = &uri->value;
+    last = text->data + text->len;
+
+    for (p = last; p > text->data; p--) {
+        if (!isalnum(p[-1]) && p[-1] != '_') {
+            break;
+        }
+    }
+
+    if (text->len == 0 || (last[-1] != '/' && last[-1] != '}'
+                           && (p == text->data || p[-1] != '$')))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"async_status_uri %V\" does not end in \"/\": write a "
+                      "path such as /jobs/ or a URL such as "
+                      "https://example.com/jobs/", text);
+        return NGX_ERROR;
+    }
+
+    if (uri->lengths == NULL && !ngx_http_async_is_prefix(text)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"async_status_uri %V\" is neither a path nor a URL of "
+                      "http or https: write one such as /jobs/ or "
+                      "https://example.com/jobs/", text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -369,6 +369,8 @@ ngx_uint_t ngx_http_async_files_busy(void);
 ngx_int_t ngx_http_async_precontent(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_preaccess(ngx_http_request_t *r);
 ngx_int_t ngx_http_async_submit(ngx_http_request_t *r);
+/* whether jobs can live there, see async_status_uri */
+ngx_uint_t ngx_http_async_is_prefix(ngx_str_t *prefix);
 
 /* ngx_http_async_id.c */
 ngx_int_t ngx_http_async_make_id(async_id_t *id, int64_t now);

@@ -470,10 +470,53 @@ ngx_http_async_build_job(ngx_http_request_t *r, ngx_http_async_mark_t *mark,
 }
 
 
+/*
+ * A path, or a URL, that an id can follow.  What begins with "//" is neither:
+ * a client would take it for another host.
+ */
+
+ngx_uint_t
+ngx_http_async_is_prefix(ngx_str_t *prefix)
+{
+    size_t   len;
+    u_char  *p, *last;
+
+    p = prefix->data;
+    last = p + prefix->len;
+    len = prefix->len;
+
+    if (len == 0 || len > NGX_HTTP_ASYNC_URL_MAX || last[-1] != '/') {
+        return 0;
+    }
+
+    if (len > 7 && ngx_strncasecmp(p, (u_char *) "http://", 7) == 0) {
+        p += 7;
+
+    } else if (len > 8 && ngx_strncasecmp(p, (u_char *) "https://", 8) == 0) {
+        p += 8;
+
+    } else if (*p++ != '/') {
+        return 0;
+    }
+
+    if (p < last && *p == '/') {
+        return 0;
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        if (*p <= ' ' || *p == 0x7f || *p == '?' || *p == '#' || *p == '\\')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static ngx_int_t
 ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
 {
-    size_t                      i;
     ngx_str_t                   prefix;
     ngx_http_async_loc_conf_t  *alcf;
     ngx_http_async_srv_conf_t  *ascf;
@@ -496,19 +539,11 @@ ngx_http_async_status_prefix(ngx_http_request_t *r, ngx_http_async_op_t *op)
 
     /* variables may hold what a client sent, decoded, or did not send */
 
-    for (i = 0; i < prefix.len; i++) {
-        if (prefix.data[i] <= ' ' || prefix.data[i] == 0x7f) {
-            break;
-        }
-    }
-
-    if (i == 0 || i < prefix.len || prefix.len > NGX_HTTP_ASYNC_URL_MAX
-        || prefix.data[i - 1] != '/')
-    {
+    if (!ngx_http_async_is_prefix(&prefix)) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "\"async_status_uri\" gave %uz bytes that are no prefix "
-                      "of up to %d that ends in \"/\", or have spaces in "
-                      "them: what do its variables hold?",
+                      "\"async_status_uri\" gave %uz bytes that are no path "
+                      "or URL of up to %d that ends in \"/\": what do its "
+                      "variables hold?",
                       prefix.len, NGX_HTTP_ASYNC_URL_MAX);
 
         return ngx_http_async_refuse_submit(op, ASYNC_PROBLEM_QUERY_INVALID,
