@@ -733,3 +733,51 @@ is((nginx_t())[0], 0, 'nginx -t takes it');
     location /jobs/ { async_status; }
 --- check
 is((nginx_t())[0], 0, 'nginx -t takes it');
+
+
+
+=== TEST 77: off in a list of async_bypass stands alone
+--- config
+    location /a     { async on; async_bypass $arg_a off; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "off" in "async_bypass" stands alone: write "async_bypass off", or leave it out
+
+
+
+=== TEST 78: off in a list of async_drop_header stands alone
+--- config
+    location /a     { async on; async_drop_header off Cookie; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "off" in "async_drop_header" stands alone
+
+
+
+=== TEST 79: off in a list of async_keep stands alone
+--- config
+    location /a     { async on; async_keep $arg_a off; return 200; }
+    location /jobs/ { async_status; }
+--- refused: "off" in "async_keep" stands alone
+
+
+
+=== TEST 80: async_drop_header refuses what is no name
+--- config
+    location /a     { async on; async_drop_header "Cookie X-Trace"; return 200; }
+    location /jobs/ { async_status; }
+--- refused: invalid header name "Cookie X-Trace": write names as they are sent, such as Cookie X-Trace
+
+
+
+=== TEST 81: async_drop_header refuses variables
+--- config
+    location /a     { async on; async_drop_header $http_cookie; return 200; }
+    location /jobs/ { async_status; }
+--- refused: invalid header name "$http_cookie"
+
+
+
+=== TEST 82: async_drop_header refuses a colon
+--- config
+    location /a     { async on; async_drop_header Cookie:; return 200; }
+    location /jobs/ { async_status; }
+--- refused: invalid header name "Cookie:"

@@ -73,7 +73,8 @@ static ngx_uint_t
 ngx_http_async_list_off(ngx_conf_t *cf, ngx_array_t **list, size_t size,
     char **rc)
 {
-    ngx_str_t  *value;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     value = cf->args->elts;
 
@@ -85,9 +86,24 @@ ngx_http_async_list_off(ngx_conf_t *cf, ngx_array_t **list, size_t size,
     *list = ngx_array_create(cf->pool, cf->args->nelts, size);
     *rc = *list ? NGX_CONF_OK : NGX_CONF_ERROR;
 
-    return *list == NULL
-           || (cf->args->nelts == 2
-               && ngx_strcmp(value[1].data, "off") == 0);
+    if (*list == NULL) {
+        return 1;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_strcmp(value[i].data, "off") == 0) {
+            break;
+        }
+    }
+
+    if (i < cf->args->nelts && cf->args->nelts > 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"off\" in \"%V\" stands alone: write \"%V off\", "
+                           "or leave it out", &value[0], &value[0]);
+        *rc = NGX_CONF_ERROR;
+    }
+
+    return i < cf->args->nelts;
 }
 
 
@@ -134,7 +150,7 @@ ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char        *rc;
     ngx_str_t   *value, *name;
-    ngx_uint_t   i;
+    ngx_uint_t   i, k;
 
     if (ngx_http_async_list_off(cf, &alcf->drop, sizeof(ngx_str_t), &rc)) {
         return rc;
@@ -143,6 +159,23 @@ ngx_http_async_drop_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+
+        for (k = 0; k < value[i].len; k++) {
+            if (value[i].data[k] <= ' ' || value[i].data[k] >= 0x7f
+                || ngx_strchr(":,;\"$", value[i].data[k]))
+            {
+                break;
+            }
+        }
+
+        if (k < value[i].len || k == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid header name \"%V\": write names as "
+                               "they are sent, such as Cookie X-Trace",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
         name = ngx_array_push(alcf->drop);
         if (name == NULL) {
             return NGX_CONF_ERROR;
