@@ -781,3 +781,13 @@ is((nginx_t())[0], 0, 'nginx -t takes it');
     location /a     { async on; async_drop_header Cookie:; return 200; }
     location /jobs/ { async_status; }
 --- refused: invalid header name "Cookie:"
+
+
+
+=== TEST 83: async_queue needs a store, too
+--- store: off
+--- http_config
+    async_queue reports;
+--- config
+    location /a { return 200; }
+--- refused: asynchronous locations need a store: add "async_store /var/lib/nginx-async;" to the http block

@@ -47,6 +47,8 @@ ngx_http_async_queue_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_async_init_queue(queue, &value[1]);
 
+    amcf->used = 1;
+
     for (i = 2; i < cf->args->nelts; i++) {
 
         if (ngx_http_async_queue_param(queue, &value[i]) != NGX_OK) {
