@@ -791,3 +791,10 @@ is((nginx_t())[0], 0, 'nginx -t takes it');
 --- config
     location /a { return 200; }
 --- refused: asynchronous locations need a store: add "async_store /var/lib/nginx-async;" to the http block
+
+
+
+=== TEST 84: the base of async_progress has no variables
+--- config
+    location /progress/ { async_progress base=http://$host; }
+--- refused: invalid parameter "base=http://$host" in "async_progress": write the address that backends reach this server at, such as base=http://10.0.0.1:8080

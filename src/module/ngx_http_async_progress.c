@@ -118,8 +118,7 @@ ngx_http_async_progress_base(ngx_conf_t *cf, ngx_str_t *base)
 
         for (i = skip; i < base->len; i++) {
             if (base->data[i] <= ' ' || base->data[i] >= 0x7f
-                || ngx_strlchr((u_char *) "?#\"<>\\", (u_char *) "?#\"<>\\" + 6,
-                               base->data[i]))
+                || ngx_strchr("?#\"<>\\$", base->data[i]))
             {
                 break;
             }
