@@ -135,3 +135,13 @@ is($a[0], $a[1], 'the id of the message');
 is($b[0], $b[1], 'the key of the client');
 isnt($a[0], $b[0], 'are not the same');
 is(request('POST', '/b', body => 'other', headers => \@key)->{status}, 422, 'and only the latter is one of a request');
+
+
+
+=== TEST 11: two tolerances
+--- prepare
+write_data('s', "secret\n");
+--- config
+    location /a     { async on; async_verify stripe $TEST_NGINX_DATA/s tolerance=1m tolerance=2m; proxy_pass http://127.0.0.1:1; }
+    location /jobs/ { async_status; }
+--- refused: "tolerance=2m" is the second of its kind in "async_verify": write one of them

@@ -277,7 +277,16 @@ ngx_http_async_set_callback_secret(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[i].data, "per=owner") == 0) {
+        if (secrets->per != ASYNC_HOOK_PER_NONE
+            && ngx_strncmp(value[i].data, "per=", 4) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is the second of its kind in "
+                               "\"async_callback_secret\": write per=owner or "
+                               "per=host", &value[i]);
+            return NGX_CONF_ERROR;
+
+        } else if (ngx_strcmp(value[i].data, "per=owner") == 0) {
             secrets->per = ASYNC_HOOK_PER_OWNER;
 
         } else if (ngx_strcmp(value[i].data, "per=host") == 0) {

@@ -3,6 +3,7 @@
  * The async_schedule directive.
  */
 
+#include "ngx_http_async_conf.h"
 #include "ngx_http_async_schedule.h"
 
 #include "async_cron.h"
@@ -48,7 +49,9 @@ ngx_http_async_set_schedule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_async_module);
 
-    if (ngx_http_async_schedule_unique(cf, amcf, &value[1]) != NGX_OK) {
+    if (ngx_http_async_schedule_unique(cf, amcf, &value[1]) != NGX_OK
+        || ngx_http_async_once(cf, 5) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

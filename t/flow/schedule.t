@@ -112,6 +112,8 @@ for my $case (
     ["n $every POST /run tz=",          'it is empty'],
     ["n $every POST /run misfire=no",   'invalid parameter "misfire=no"'],
     ["n $every POST /run overlap=no",   'invalid parameter "overlap=no"'],
+    ["n $every POST /run misfire=all misfire=skip",
+                                        'comes after "misfire=all"'],
     ["n $every POST /run often",        'invalid parameter "often"'],
     ["n $every POST /run body=none",    '/none" of the schedule "n" cannot'],
     ["n $every POST /run body=%%ROOT%%", 'is no file'],
