@@ -9,7 +9,7 @@
 #include "async_pace.h"
 
 
-#define ASYNC_HOLD_SLACK  50        /* ms that nginx may take to write it */
+#define ASYNC_HOLD_SLACK  250       /* ms that nginx may take to write it */
 #define ASYNC_HOLD_MOST   500       /* ms, of a backend that does not stop */
 
 
@@ -43,12 +43,12 @@ async_hold_add(async_loop_t *w, async_replay_t *r, int64_t now)
 
 
 /* now, if there is nothing to wait for: no report since we last looked, or
-   one that need not have waited itself */
+   one after which the next would not have waited itself */
 
 static int64_t
 async_hold_until(async_loop_t *w, async_replay_t *r, int64_t now)
 {
-    int64_t      wall, next, until;
+    int64_t      wall, next, last, until;
     uint8_t      buf[ASYNC_JOB_MAX];
     async_job_t  job;
 
@@ -62,8 +62,11 @@ async_hold_until(async_loop_t *w, async_replay_t *r, int64_t now)
 
     wall = async_chores_wall(&w->chores, now);
     next = async_pace_next(job.reports.pace, wall);
+    last = job.reports.received / 1000;
 
-    if (next <= wall) {
+    /* what was due a moment ago may be on its way */
+
+    if (next <= last || next + ASYNC_HOLD_SLACK <= wall) {
         return now;
     }
 
