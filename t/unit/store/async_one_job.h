@@ -1,5 +1,5 @@
 /*
- * One job: that runs, is canceled, and has a history.
+ * One job: that runs, reports, is canceled, and has a history.
  */
 
 #ifndef ASYNC_ONE_JOB_H
@@ -74,6 +74,44 @@ cancel(fixture_t *f, const async_id_t *id)
     event.type = ASYNC_EVENT_CANCEL_REQUESTED;
     event.id = *id;
     event.by = fixture_str("client");
+
+    return fixture_event(f, &event);
+}
+
+
+/* received in us, as a process that takes reports has it */
+
+static inline async_event_t
+report(const async_job_t *job, uint8_t percent, const char *message,
+    int64_t received)
+{
+    async_event_t  event;
+
+    memset(&event, 0, sizeof(event));
+
+    event.type = ASYNC_EVENT_PROGRESSED;
+    event.id = job->id;
+    event.attempt = job->attempt;
+    event.percent = percent;
+    event.received = received;
+    event.by = fixture_str("backend");
+
+    if (message != NULL) {
+        event.has_message = true;
+        event.message = fixture_str(message);
+    }
+
+    return event;
+}
+
+
+static inline async_rc_t
+reported(fixture_t *f, const async_job_t *job, uint8_t percent,
+    const char *message)
+{
+    async_event_t  event;
+
+    event = report(job, percent, message, f->now * 1000);
 
     return fixture_event(f, &event);
 }

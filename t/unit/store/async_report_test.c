@@ -7,42 +7,6 @@
 #include "async_pace.h"
 
 
-static async_event_t
-report(const async_job_t *job, uint8_t percent, const char *message,
-    int64_t received)
-{
-    async_event_t  event;
-
-    memset(&event, 0, sizeof(event));
-
-    event.type = ASYNC_EVENT_PROGRESSED;
-    event.id = job->id;
-    event.attempt = job->attempt;
-    event.percent = percent;
-    event.received = received;
-    event.by = fixture_str("backend");
-
-    if (message != NULL) {
-        event.has_message = true;
-        event.message = fixture_str(message);
-    }
-
-    return event;
-}
-
-
-static async_rc_t
-reported(fixture_t *f, const async_job_t *job, uint8_t percent,
-    const char *message)
-{
-    async_event_t  event;
-
-    event = report(job, percent, message, f->now * 1000);
-
-    return fixture_event(f, &event);
-}
-
-
 static void
 a_report_is_a_line_and_the_next_takes_its_place(void **state)
 {
