@@ -144,4 +144,4 @@ write_data('s', "secret\n");
 --- config
     location /a     { async on; async_verify stripe $TEST_NGINX_DATA/s tolerance=1m tolerance=2m; proxy_pass http://127.0.0.1:1; }
     location /jobs/ { async_status; }
---- refused: "tolerance=2m" is the second of its kind in "async_verify": write one of them
+--- refused: "tolerance=2m" comes after "tolerance=1m", which says the same: write one of them

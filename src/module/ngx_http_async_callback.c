@@ -267,6 +267,10 @@ ngx_http_async_set_callback_secret(ngx_conf_t *cf, ngx_command_t *cmd,
         return "is duplicate";
     }
 
+    if (ngx_http_async_once_named(cf, "per=") != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     secrets = ngx_pcalloc(cf->pool, sizeof(ngx_http_async_secrets_t));
     if (secrets == NULL) {
         return NGX_CONF_ERROR;
@@ -277,16 +281,7 @@ ngx_http_async_set_callback_secret(ngx_conf_t *cf, ngx_command_t *cmd,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (secrets->per != ASYNC_HOOK_PER_NONE
-            && ngx_strncmp(value[i].data, "per=", 4) == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" is the second of its kind in "
-                               "\"async_callback_secret\": write per=owner or "
-                               "per=host", &value[i]);
-            return NGX_CONF_ERROR;
-
-        } else if (ngx_strcmp(value[i].data, "per=owner") == 0) {
+        if (ngx_strcmp(value[i].data, "per=owner") == 0) {
             secrets->per = ASYNC_HOOK_PER_OWNER;
 
         } else if (ngx_strcmp(value[i].data, "per=host") == 0) {

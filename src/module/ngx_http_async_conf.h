@@ -49,6 +49,8 @@ char *ngx_http_async_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* NGX_ERROR, and said: a parameter, "key=" aside, is there twice */
 ngx_int_t ngx_http_async_once(ngx_conf_t *cf, ngx_uint_t first);
+/* the same of one parameter, such as "per=", among values of any kind */
+ngx_int_t ngx_http_async_once_named(ngx_conf_t *cf, const char *name);
 
 /* ngx_http_async_identity.c: who submits, known by what, to run when */
 char *ngx_http_async_set_owner(ngx_conf_t *cf, ngx_command_t *cmd,

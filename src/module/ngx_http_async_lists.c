@@ -9,6 +9,8 @@
 
 static ngx_uint_t ngx_http_async_list_off(ngx_conf_t *cf, ngx_array_t **list,
     size_t size, char **rc);
+static ngx_int_t ngx_http_async_twice(ngx_conf_t *cf, ngx_str_t *before,
+    ngx_str_t *value);
 
 
 char *
@@ -260,13 +262,48 @@ ngx_http_async_once(ngx_conf_t *cf, ngx_uint_t first)
                 continue;
             }
 
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" comes after \"%V\", which says the "
-                               "same: write one of them",
-                               &value[i], &value[k]);
-            return NGX_ERROR;
+            return ngx_http_async_twice(cf, &value[k], &value[i]);
         }
     }
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_async_once_named(ngx_conf_t *cf, const char *name)
+{
+    size_t       len;
+    ngx_str_t   *value, *before;
+    ngx_uint_t   i;
+
+    len = ngx_strlen(name);
+    value = cf->args->elts;
+    before = NULL;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, name, len) != 0) {
+            continue;
+        }
+
+        if (before) {
+            return ngx_http_async_twice(cf, before, &value[i]);
+        }
+
+        before = &value[i];
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_async_twice(ngx_conf_t *cf, ngx_str_t *before, ngx_str_t *value)
+{
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%V\" comes after \"%V\", which says the same: "
+                       "write one of them", value, before);
+
+    return NGX_ERROR;
 }

@@ -67,6 +67,10 @@ ngx_http_async_set_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_async_once_named(cf, "tolerance=") != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     verify = ngx_pcalloc(cf->pool, sizeof(ngx_http_async_verify_t));
     cln = ngx_pool_cleanup_add(cf->pool, 0);
 
@@ -78,6 +82,7 @@ ngx_http_async_set_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cln->data = verify;
 
     verify->scheme = scheme;
+    verify->tolerance = NGX_HTTP_ASYNC_TOLERANCE;
 
     for (i = 2; i < cf->args->nelts; i++) {
 
@@ -99,10 +104,6 @@ ngx_http_async_set_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (verify->tolerance == 0) {
-        verify->tolerance = NGX_HTTP_ASYNC_TOLERANCE;
-    }
-
     alcf->verify = verify;
 
     return NGX_CONF_OK;
@@ -114,13 +115,6 @@ ngx_http_async_verify_tolerance(ngx_conf_t *cf,
     ngx_http_async_verify_t *verify, ngx_str_t *value)
 {
     ngx_str_t  s;
-
-    if (verify->tolerance) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" is the second of its kind in "
-                           "\"async_verify\": write one of them", value);
-        return NGX_CONF_ERROR;
-    }
 
     s.data = value->data + 10;
     s.len = value->len - 10;

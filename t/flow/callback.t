@@ -127,7 +127,7 @@ refused('an empty one', 'async_callback_secret',
         secret => "async_callback_secret $root/empty;");
 refused('none but per', 'names no file',
         secret => 'async_callback_secret per=host;');
-refused('per two things', 'is the second of its kind',
+refused('per two things', '"per=owner" comes after "per=host"',
         secret => "async_callback_secret $root/secret per=host per=owner;");
 refused('per anything', 'write per=owner or per=host',
         secret => "async_callback_secret $root/secret per=job;");
