@@ -76,9 +76,11 @@ browse(async (page, home, master) => {
     process.kill(Number(master), 'SIGHUP');
     await page.waitForFunction(() => window.seen.opens >= 2);
 
-    for (const pid of workers(master)) {
-        process.kill(pid, 'SIGKILL');
-        killed.push(pid);
+    /* at the same moment: the job must not begin again at the other */
+    killed.push(...workers(master));
+
+    for (const signal of ['SIGSTOP', 'SIGKILL']) {
+        killed.forEach((pid) => process.kill(pid, signal));
     }
 
     await page.waitForFunction(() => window.seen.opens >= 3);
